@@ -1,0 +1,53 @@
+/** What went wrong, in terms of what the user can do about it; the base command maps each to an exit code. */
+export type ErrorKind =
+  /** The command line asks for something that cannot be. */
+  | 'usage'
+  /** An input file is not what it should be. */
+  | 'input'
+  /** The kernel, or something else on this host, lacks what is needed. */
+  | 'unavailable'
+  /** Reading or writing failed: disk full, no such directory, file exists. */
+  | 'io'
+  /** A privilege is missing. */
+  | 'permission';
+
+/**
+ * The one base of every error that tlsnap itself raises.
+ * The message reads `subject: detail`; `subject` is the file, member, line or host part that is meant.
+ */
+export class TlsnapError extends Error {
+  override readonly name: string = 'TlsnapError';
+  readonly kind: ErrorKind;
+  readonly subject: string;
+  readonly detail: string;
+  /** What the user can do, one imperative sentence each. */
+  readonly suggestions: readonly string[];
+
+  constructor(kind: ErrorKind, subject: string, detail: string, suggestions: readonly string[] = [], cause?: unknown) {
+    super(`${subject}: ${detail}`, cause === undefined ? undefined : { cause });
+    this.kind = kind;
+    this.subject = subject;
+    this.detail = detail;
+    this.suggestions = suggestions;
+  }
+}
+
+/** Turns what Node's fs threw about `path` into a TlsnapError; anything else is passed on unchanged. */
+export function ioError(path: string, error: unknown): unknown {
+  if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'string') return error;
+  const { detail, suggestion } = IO_ERRORS[error.code] ?? { detail: error.message, suggestion: undefined };
+  return new TlsnapError('io', path, `${detail} (${error.code})`, suggestion ? [suggestion] : [], error);
+}
+
+const IO_ERRORS: Record<string, { detail: string; suggestion?: string }> = {
+  ENOENT: { detail: 'no such file or directory', suggestion: 'Check the path.' },
+  EACCES: { detail: 'permission denied', suggestion: 'Choose a path this user may use, or run as root.' },
+  EPERM: { detail: 'operation not permitted', suggestion: 'Choose a path this user may use, or run as root.' },
+  EEXIST: { detail: 'exists already, and is never overwritten', suggestion: 'Name another file.' },
+  EISDIR: { detail: 'is a directory', suggestion: 'Name a file.' },
+  ENOTDIR: { detail: 'a part of the path is not a directory', suggestion: 'Check the path.' },
+  ENOSPC: { detail: 'no space left on the device', suggestion: 'Write to another device.' },
+  EROFS: { detail: 'the file system is read-only', suggestion: 'Write to another device.' },
+  EDQUOT: { detail: 'the disk quota is used up', suggestion: 'Write to another device.' },
+  EIO: { detail: 'the device reports an input/output error', suggestion: 'Write to another device.' },
+};
