@@ -1,6 +1,6 @@
-import { Command, Errors, type Interfaces } from '@oclif/core';
+import { Command, Errors, Flags, type Interfaces } from '@oclif/core';
 import { type ErrorKind, TlsnapError } from './errors.js';
-import { printable } from './terminal.js';
+import { printable, printableJson } from './terminal.js';
 
 /** Exit codes of the contract. Scripts depend on them; they are the same with and without `--json`. */
 export const EXIT = {
@@ -14,44 +14,59 @@ export const EXIT = {
   permission: 77,
 } as const;
 
+/** The flags that mean one thing everywhere; a command takes those it needs. `--json` is every command's. */
+export const sharedFlags = {
+  output: Flags.string({
+    char: 'o',
+    helpValue: 'FILE',
+    description: 'write here, never over an existing file; - is stdout',
+  }),
+  quiet: Flags.boolean({ char: 'q', description: 'nothing on stderr but errors', exclusive: ['verbose'] }),
+  verbose: Flags.boolean({ char: 'v', description: 'more on stderr about what is done', exclusive: ['quiet'] }),
+};
+
 /**
- * The base of every command: owns `--json`, errors and exit codes.
+ * The base of every command: owns `--json`, warnings, errors and exit codes.
  * A command parses its flags, makes one call, returns an object, and says with `found()` that something was found.
  */
 export abstract class BaseCommand extends Command {
   static override enableJsonFlag = true;
+  readonly #warnings: string[] = [];
 
   /** Ends the command with exit code 1 once its result is out: a hit, a difference, a failed check, a loss. */
   protected found(): void {
     process.exitCode = EXIT.found;
   }
 
+  /** Says it on stderr, and under `--json` in the result's `warnings`, where oclif would drop it. */
+  override warn(input: Error | string): Error | string {
+    const text = printable(typeof input === 'string' ? input : input.message);
+    this.#warnings.push(text);
+    super.warn(text);
+    return input;
+  }
+
   protected override async catch(error: Interfaces.CommandError): Promise<never> {
     // `--json` makes oclif swallow the error and exit 1: both places must carry our code.
     const exit = exitCodeOf(error);
     process.exitCode = exit;
-    Object.assign(error, { oclif: { ...error.oclif, exit } });
     if (this.jsonEnabled()) return super.catch(error) as Promise<never>;
-    if (error instanceof TlsnapError) {
-      throw Object.assign(
-        new Errors.CLIError(printable(error.message), {
-          exit,
-          ...(error.suggestions.length > 0 && { suggestions: [...error.suggestions] }),
-        }),
-      );
-    }
-    return super.catch(error) as Promise<never>;
+    if (error instanceof Errors.CLIError) throw error;
+    const { message, suggestions } = described(error, this.config.version);
+    throw new Errors.CLIError(message, { exit, ...(suggestions.length > 0 && { suggestions }) });
   }
 
   protected override toErrorJson(error: unknown): unknown {
-    const fault = error as Partial<TlsnapError> & { message?: string };
-    return {
-      error: {
-        code: exitCodeOf(error),
-        message: fault.message ?? String(error),
-        suggestions: [...(fault.suggestions ?? [])],
-      },
-    };
+    return { error: { code: exitCodeOf(error), ...described(error, this.config.version) } };
+  }
+
+  protected override toSuccessJson(result: unknown): unknown {
+    if (this.#warnings.length === 0 || typeof result !== 'object') return result;
+    return { ...result, warnings: this.#warnings };
+  }
+
+  protected override logJson(json: unknown): void {
+    process.stdout.write(`${printableJson(json)}\n`);
   }
 }
 
@@ -59,6 +74,22 @@ function exitCodeOf(error: unknown): number {
   if (error instanceof TlsnapError) return EXIT_OF_KIND[error.kind];
   const exit = (error as { oclif?: { exit?: unknown } }).oclif?.exit;
   return typeof exit === 'number' ? exit : EXIT.bug;
+}
+
+function described(error: unknown, version: string): { message: string; suggestions: string[] } {
+  if (error instanceof TlsnapError) return { message: printable(error.message), suggestions: [...error.suggestions] };
+  if (error instanceof Errors.CLIError) {
+    return { message: error.message, suggestions: [...((error as Interfaces.PrettyPrintableError).suggestions ?? [])] };
+  }
+  const { name, message, stack } =
+    error instanceof Error ? error : { name: 'Error', message: String(error), stack: '' };
+  const report = `Report it with this line, the command you ran, tlsnap ${version} and Node ${process.version}`;
+  return process.env['DEBUG']
+    ? { message: `unexpected: ${stack ?? message}`, suggestions: [`${report}.`] }
+    : {
+        message: `unexpected: ${printable(`${name}: ${message}`)}; this is a bug in tlsnap`,
+        suggestions: [`${report}; DEBUG=tlsnap shows the stack.`],
+      };
 }
 
 const EXIT_OF_KIND: Record<ErrorKind, number> = {

@@ -1,6 +1,9 @@
+import Table from 'cli-table3';
+import stringWidth from 'string-width';
+
 /**
  * Text for a terminal that an attacker may have written: every control, bidirectional and otherwise invisible
- * character is shown as an escape (`\x1b`, `\u202e`), never sent raw. A backslash stays a backslash.
+ * character is shown as an escape (`\x1b`, `\u{202e}`), never sent raw. A backslash stays a backslash.
  */
 export function printable(text: string): string {
   return text.replace(UNSAFE, (character) => {
@@ -9,5 +12,95 @@ export function printable(text: string): string {
   });
 }
 
+/** JSON, indented, with the same characters as JSON escapes: the same value, and harmless on a terminal. */
+export function printableJson(value: unknown): string {
+  return JSON.stringify(value, null, 2).replace(UNSAFE, (character) =>
+    character === '\n'
+      ? character
+      : Array.from({ length: character.length }, (_, unit) => `\\u${hex4(character.charCodeAt(unit))}`).join(''),
+  );
+}
+
+export interface TableOptions {
+  /** Columns to fit into; `Infinity` never shortens. By default the terminal's width, and no limit in a pipe. */
+  readonly width?: number;
+  /** By default on a terminal, unless NO_COLOR is set. */
+  readonly color?: boolean;
+}
+
+/** A table without frames; cells are made printable, and the widest columns are shortened with `…` until it fits. */
+export function table(
+  head: readonly string[],
+  rows: readonly (readonly (string | number | boolean | null | undefined)[])[],
+  options: TableOptions = {},
+): string {
+  const cells = rows.map((row) => head.map((_, column) => printable(String(row[column] ?? '-'))));
+  const natural = head.map((title, column) =>
+    Math.max(stringWidth(title), ...cells.map((row) => stringWidth(row[column] ?? ''))),
+  );
+  const widths = fitted(natural, (options.width ?? process.stdout.columns ?? Infinity) - GAP * (head.length - 1));
+  const drawn = new Table({
+    head: [...head],
+    chars: NO_FRAME,
+    // cli-table3 counts the padding as part of the column.
+    colWidths: widths.map((width, column) => width + (column < widths.length - 1 ? GAP : 0)),
+    style: {
+      head: (options.color ?? colored()) ? ['bold'] : [],
+      border: [],
+      compact: true,
+      'padding-left': 0,
+      'padding-right': 0,
+    },
+  });
+  drawn.push(...cells.map((row) => row.map((cell, column) => shortened(cell, widths[column] ?? 0))));
+  return drawn
+    .toString()
+    .split('\n')
+    .map((line) => line.trimEnd())
+    .join('\n');
+}
+
+/** Whether stdout wants colours: a terminal, and no NO_COLOR (https://no-color.org). */
+export function colored(): boolean {
+  return process.stdout.isTTY && !process.env['NO_COLOR'];
+}
+
+function fitted(natural: readonly number[], width: number): number[] {
+  const widths = [...natural];
+  let excess = widths.reduce((sum, each) => sum + each, 0) - width;
+  while (excess > 0) {
+    const widest = widths.indexOf(Math.max(...widths));
+    const current = widths[widest] ?? 0;
+    if (current <= NARROWEST) break;
+    widths[widest] = current - 1;
+    excess -= 1;
+  }
+  return widths;
+}
+
+function shortened(cell: string, width: number): string {
+  if (stringWidth(cell) <= width) return cell;
+  let kept = '';
+  let used = 1;
+  for (const character of cell) {
+    used += stringWidth(character);
+    if (used > width) break;
+    kept += character;
+  }
+  return `${kept}…`;
+}
+
+function hex4(unit: number): string {
+  return unit.toString(16).padStart(4, '0');
+}
+
 // C0, DEL, C1; format, surrogate, private use and unassigned; line and paragraph separators.
 const UNSAFE = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Cn}\p{Zl}\p{Zp}]/gu;
+const GAP = 2;
+const NARROWEST = 4;
+const NO_FRAME = Object.fromEntries(
+  ['top', 'bottom', 'left', 'right', 'mid']
+    .flatMap((side) => [side, `${side}-mid`, `${side}-left`, `${side}-right`])
+    .concat('mid-mid', 'middle')
+    .map((part) => [part, '']),
+);
