@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* Who acts: the current task, and what is kept of its process. Only to be asked in process context. */
+#ifndef TLSNAP_IDENTITY_H
+#define TLSNAP_IDENTITY_H
+
+#include "programs.h"
+
+struct tlsnap_process_key {
+	__u64 start_boot_ns;
+	__u32 pid;
+	__u32 reserved;
+};
+
+/*
+ * Processes already reported. An LRU is right here and only here: what it evicts is reported once more.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct tlsnap_process_key);
+	__type(value, __u8);
+} reported SEC(".maps");
+
+/* Follows pointers from a task by whichever means this kernel allows. */
+#define TASK_READ(task, accessors...) \
+	(tlsnap_task_btf ? ___arrow(task, accessors) : BPF_CORE_READ((struct task_struct *)task, accessors))
+
+static __always_inline struct task_struct *current_task(void)
+{
+	/* bpf_get_current_task_btf: kernel commit 3ca1032ab7ab (5.11); for cgroup programs since 5.18. */
+	if (tlsnap_task_btf)
+		return bpf_get_current_task_btf();
+	return (struct task_struct *)bpf_get_current_task();
+}
+
+static __always_inline void read_comm(char *comm, struct task_struct *task)
+{
+	if (tlsnap_task_btf) {
+		/* A BTF pointer may be read only member by member, so no copy of the array. */
+#pragma unroll
+		for (int i = 0; i < TLSNAP_COMM_LENGTH; i++)
+			comm[i] = task->comm[i];
+	} else {
+		bpf_core_read(comm, TLSNAP_COMM_LENGTH, &task->comm);
+	}
+}
+
+static __always_inline void read_task(struct tlsnap_task *out, struct task_struct *task)
+{
+	struct task_struct *leader = TASK_READ(task, group_leader);
+
+	out->start_boot_ns = TASK_READ(leader, start_boottime);
+	out->cgroup_id = TASK_READ(task, cgroups, dfl_cgrp, kn, id);
+	out->pid = TASK_READ(task, tgid);
+	out->tid = TASK_READ(task, pid);
+	out->ppid = TASK_READ(leader, real_parent, tgid);
+	out->uid = TASK_READ(task, cred, uid.val);
+	out->gid = TASK_READ(task, cred, gid.val);
+	out->netns = TASK_READ(task, nsproxy, net_ns, ns.inum);
+	out->pidns = TASK_READ(task, nsproxy, pid_ns_for_children, ns.inum);
+	out->flags = TASK_READ(task, flags) & TLSNAP_PF_KTHREAD ? TLSNAP_TASK_KTHREAD : 0;
+	read_comm(out->comm, leader);
+	read_comm(out->thread_comm, task);
+}
+
+static __always_inline void read_ancestors(struct tlsnap_process *out, struct task_struct *task)
+{
+	struct task_struct *leader = TASK_READ(task, group_leader);
+	__u32 count = 0;
+
+#pragma unroll
+	for (int i = 0; i < TLSNAP_ANCESTORS; i++) {
+		struct tlsnap_ancestor *ancestor = &out->ancestors[i];
+		struct task_struct *parent = TASK_READ(leader, real_parent);
+
+		leader = TASK_READ(parent, group_leader);
+		ancestor->start_boot_ns = TASK_READ(leader, start_boottime);
+		ancestor->pid = TASK_READ(leader, tgid);
+		ancestor->uid = TASK_READ(leader, cred, uid.val);
+		read_comm(ancestor->comm, leader);
+		if (ancestor->pid)
+			count = i + 1;
+	}
+	out->ancestor_count = count;
+}
+
+static __always_inline void read_cmdline(struct tlsnap_process *out, struct task_struct *task)
+{
+	unsigned long start = TASK_READ(task, mm, arg_start);
+	unsigned long end = TASK_READ(task, mm, arg_end);
+	__u32 length;
+
+	out->cmdline_total = start && end > start ? end - start : 0;
+	length = out->cmdline_total;
+	if (length == 0)
+		return;
+	if (length > TLSNAP_CMDLINE_LENGTH)
+		length = TLSNAP_CMDLINE_LENGTH;
+	/* In this form 5.10 and 6.1 see both bounds, whatever clang makes of the two tests above. */
+	length = ((length - 1) & (TLSNAP_CMDLINE_LENGTH - 1)) + 1;
+	if (bpf_probe_read_user(out->cmdline, length, (void *)start) == 0)
+		out->cmdline_length = length;
+}
+
+#define TLSNAP_NAME_ROOM 256 /* NAME_MAX and its NUL */
+#define TLSNAP_PATH_DEPTH 24
+
+/*
+ * Writes the executable's path as components, last one first. Crosses mount points, so that the path is the one from
+ * the root of the process's mount namespace. Cheaper than bpf_d_path, which cgroup programs may not call.
+ */
+static __always_inline void read_exe(struct tlsnap_process *out, struct task_struct *task)
+{
+	struct file *file = BPF_CORE_READ(task, mm, exe_file);
+	struct dentry *dentry = BPF_CORE_READ(file, f_path.dentry);
+	struct vfsmount *vfsmount = BPF_CORE_READ(file, f_path.mnt);
+	struct mount *mount = (void *)vfsmount - bpf_core_field_offset(struct mount, mnt);
+	__u32 used = 0;
+
+	if (!file)
+		return;
+	out->exe_inode = BPF_CORE_READ(file, f_inode, i_ino);
+	out->exe_device = BPF_CORE_READ(file, f_inode, i_sb, s_dev);
+	out->exe_deleted = BPF_CORE_READ(dentry, d_hash.pprev) == NULL;
+
+	for (int i = 0; i < TLSNAP_PATH_DEPTH; i++) {
+		struct dentry *root = BPF_CORE_READ(mount, mnt.mnt_root);
+		struct dentry *parent = BPF_CORE_READ(dentry, d_parent);
+		long length;
+
+		if (dentry == root || dentry == parent) {
+			struct mount *above = BPF_CORE_READ(mount, mnt_parent);
+
+			if (dentry != root || above == mount || !above)
+				break;
+			dentry = BPF_CORE_READ(mount, mnt_mountpoint);
+			mount = above;
+			continue;
+		}
+		if (used > TLSNAP_EXE_LENGTH - TLSNAP_NAME_ROOM)
+			break;
+		length = bpf_probe_read_kernel_str(out->exe + used, TLSNAP_NAME_ROOM,
+						   BPF_CORE_READ(dentry, d_name.name));
+		if (length <= 0)
+			break;
+		used += (__u32)length & (TLSNAP_NAME_ROOM - 1);
+		dentry = parent;
+	}
+	out->exe_length = used;
+}
+
+static __always_inline void read_nspid(struct tlsnap_process *out, struct task_struct *task)
+{
+	struct pid *pid = BPF_CORE_READ(task, group_leader, thread_pid);
+	__u32 level = BPF_CORE_READ(pid, level);
+	struct upid upid = {};
+
+	/* The kernel's MAX_PID_NS_LEVEL. */
+	if (level > 32)
+		return;
+	bpf_core_read(&upid, sizeof(upid), (void *)&pid->numbers[0] + level * bpf_core_type_size(struct upid));
+	out->nspid = upid.nr;
+	out->task.pidns = BPF_CORE_READ(upid.ns, ns.inum);
+}
+
+static __always_inline int report_process(struct task_struct *task, struct tlsnap_process_key *key, bool exec)
+{
+	struct tlsnap_process *out = bpf_ringbuf_reserve(&ring, sizeof(*out), 0);
+	__u8 present = 1;
+
+	if (!out) {
+		count(TLSNAP_COUNT_LOST_PROCESSES);
+		return 0;
+	}
+	begin_record(&out->record, TLSNAP_RECORD_PROCESS, sizeof(*out));
+	read_task(&out->task, task);
+	out->exe_inode = 0;
+	out->exe_device = 0;
+	out->exe_deleted = 0;
+	out->nspid = 0;
+	out->exec = exec;
+	out->cmdline_length = 0;
+	out->cmdline_total = 0;
+	out->exe_length = 0;
+	read_ancestors(out, task);
+	read_cmdline(out, task);
+	if (tlsnap_task_paths) {
+		read_exe(out, task);
+		read_nspid(out, task);
+	}
+	bpf_ringbuf_submit(out, wakeup());
+	bpf_map_update_elem(&reported, key, &present, BPF_ANY);
+	return 0;
+}
+
+/* Fills `out` with the current task, and reports its process once. */
+static __noinline int identify(struct tlsnap_task *out)
+{
+	struct task_struct *task = current_task();
+	struct tlsnap_process_key key = {};
+
+	if (!out)
+		return 0;
+	read_task(out, task);
+	key.start_boot_ns = out->start_boot_ns;
+	key.pid = out->pid;
+	if (!(out->flags & TLSNAP_TASK_KTHREAD) && !bpf_map_lookup_elem(&reported, &key))
+		report_process(task, &key, false);
+	return 0;
+}
+
+/* After an exec the process is reported again: same pid and start, other executable. */
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(tlsnap_exec, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
+{
+	struct tlsnap_process_key key = {};
+
+	key.start_boot_ns = task->group_leader->start_boottime;
+	key.pid = task->tgid;
+	if (bpf_map_lookup_elem(&reported, &key))
+		report_process(current_task(), &key, true);
+	return 0;
+}
+
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(tlsnap_exit, struct task_struct *task)
+{
+	struct tlsnap_process_key key = {};
+	struct tlsnap_exit *out;
+
+	/* The process ends with its last thread, which need not be the leader. */
+	if (task->signal->live.counter)
+		return 0;
+	key.start_boot_ns = task->group_leader->start_boottime;
+	key.pid = task->tgid;
+	if (!bpf_map_lookup_elem(&reported, &key))
+		return 0;
+	bpf_map_delete_elem(&reported, &key);
+	out = bpf_ringbuf_reserve(&ring, sizeof(*out), 0);
+	if (!out) {
+		count(TLSNAP_COUNT_LOST_EXITS);
+		return 0;
+	}
+	begin_record(&out->record, TLSNAP_RECORD_EXIT, sizeof(*out));
+	out->start_boot_ns = key.start_boot_ns;
+	out->pid = key.pid;
+	out->exit_code = task->exit_code;
+	bpf_ringbuf_submit(out, wakeup());
+	return 0;
+}
+
+#endif
