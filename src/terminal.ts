@@ -38,7 +38,10 @@ export function table(
   const natural = head.map((title, column) =>
     Math.max(stringWidth(title), ...cells.map((row) => stringWidth(row[column] ?? ''))),
   );
-  const widths = fitted(natural, (options.width ?? process.stdout.columns ?? Infinity) - GAP * (head.length - 1));
+  const widths = fitted(
+    natural,
+    (options.width ?? (process.stdout.isTTY ? process.stdout.columns : Infinity)) - GAP * (head.length - 1),
+  );
   const drawn = new Table({
     head: [...head],
     chars: NO_FRAME,

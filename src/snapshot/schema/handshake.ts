@@ -1,14 +1,5 @@
 import { Type, type Static } from 'typebox';
-
-/** One line of `handshakes.ndjson`: one hello as one end of a connection on this host saw it. */
-const orNull = <T extends Type.TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
-const uint16 = Type.Integer({ minimum: 0, maximum: 0xffff });
-const uint32 = Type.Integer({ minimum: 0, maximum: 0xffff_ffff });
-const decimal = Type.String({ pattern: '^[0-9]{1,20}$', description: 'an unsigned 64-bit number, as decimal digits' });
-const base64 = Type.String({ pattern: '^[A-Za-z0-9+/]*={0,2}$' });
-const md5 = Type.String({ pattern: '^[0-9a-f]{32}$' });
-const sha256 = Type.String({ pattern: '^[0-9a-f]{64}$' });
-const closed = { additionalProperties: false } as const;
+import { base64, closed, count, decimal, md5, orNull, sha256, time, uint16, uint32, uint8 } from './fields.js';
 
 export const Sender = Type.Object(
   { pid: uint32, tid: uint32, startTimeNs: decimal, uid: uint32, gid: uint32, comm: Type.String() },
@@ -49,9 +40,9 @@ export const Hello = Type.Object(
   {
     raw: base64,
     complete: Type.Boolean(),
-    segments: Type.Integer({ minimum: 0 }),
-    records: Type.Integer({ minimum: 0 }),
-    streamOffset: orNull(Type.Integer({ minimum: 0 })),
+    segments: count,
+    records: count,
+    streamOffset: orNull(count),
     sslv2: Type.Boolean(),
     afterRetry: Type.Boolean(),
   },
@@ -67,7 +58,7 @@ export const Tls = Type.Object(
     cipherSuites: Type.Array(uint16),
     extensions: Type.Array(uint16),
     supportedGroups: Type.Array(uint16),
-    pointFormats: Type.Array(Type.Integer({ minimum: 0, maximum: 255 })),
+    pointFormats: Type.Array(uint8),
     signatureAlgorithms: Type.Array(uint16),
     ech: Type.Boolean(),
     helloRetryRequest: Type.Optional(Type.Boolean()),
@@ -88,10 +79,14 @@ export const Fingerprints = Type.Object(
   closed,
 );
 
+/** One line of `handshakes.ndjson`: one hello as one end of a connection on this host saw it. */
 export const Handshake = Type.Object(
   {
-    seq: Type.Integer({ minimum: 0 }),
-    time: Type.String({ description: 'RFC 3339, UTC, nanoseconds: when the first byte of the hello was seen' }),
+    seq: count,
+    time: Type.String({
+      ...time,
+      description: 'RFC 3339, UTC, nanoseconds: when the first byte of the hello was seen',
+    }),
     bootTimeNs: orNull(decimal),
     kind: Type.Enum(['client', 'server']),
     role: orNull(Type.Enum(['client', 'server'])),

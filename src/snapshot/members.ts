@@ -1,0 +1,50 @@
+/** The members of a snapshot, by name and in the order of the file; docs/format.md says what they hold. */
+export const MANIFEST = 'manifest.json';
+export const SIGNATURE = 'manifest.json.sig';
+export const SIGNER = 'signer.pub';
+export const HOST = 'host.json';
+export const EXECUTABLES = 'executables/';
+
+/** Members of one JSON object a line. Always present, even where they have no line. */
+export const ROW_MEMBERS = [
+  'handshakes.ndjson',
+  'fingerprints.ndjson',
+  'processes.ndjson',
+  'sockets.ndjson',
+  'actions.ndjson',
+] as const;
+
+/** A member of rows, without its suffix. */
+export type RowMember = 'handshakes' | 'fingerprints' | 'processes' | 'sockets' | 'actions';
+
+/** The digested members in the order of the file; executables follow by digest. */
+export const BODY_ORDER = [
+  'handshakes.ndjson',
+  'fingerprints.ndjson',
+  'processes.ndjson',
+  'sockets.ndjson',
+  HOST,
+  'actions.ndjson',
+] as const;
+
+/** Neither in the manifest's list nor digested by it: the manifest itself, and what vouches for it. */
+export const HEAD_ORDER = [MANIFEST, SIGNATURE, SIGNER] as const;
+
+/** The place of a member in the file, by which two of them are compared. */
+export function bodyRank(path: string): string {
+  const rank = (BODY_ORDER as readonly string[]).indexOf(path);
+  return rank < 0 ? `~${path}` : String(rank);
+}
+
+export function isKnownMember(path: string): boolean {
+  return (
+    (HEAD_ORDER as readonly string[]).includes(path) ||
+    (BODY_ORDER as readonly string[]).includes(path) ||
+    EXECUTABLE.test(path)
+  );
+}
+
+/** `0400` for what is never written again: executables too, so that nobody starts one by accident. */
+export const MEMBER_MODE = 0o400;
+
+const EXECUTABLE = /^executables\/[0-9a-f]{64}$/;

@@ -1,0 +1,116 @@
+import { randomBytes } from 'node:crypto';
+import {
+  accessSync,
+  closeSync,
+  constants,
+  createWriteStream,
+  fsyncSync,
+  linkSync,
+  lstatSync,
+  openSync,
+  renameSync,
+  unlinkSync,
+} from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { PassThrough, type Writable } from 'node:stream';
+import { ioError } from '../errors.js';
+
+/** Where a file of evidence goes: under another name until it is whole, and never over an existing file. */
+export interface Output {
+  readonly path: string;
+  readonly isStdout: boolean;
+  /** Opens it for writing, mode 0600. */
+  open(): Writable;
+  /** Makes what was written durable and gives it its name. */
+  commit(): void;
+  /** Removes what was written. */
+  abandon(): void;
+}
+
+/** An output at `path`, or stdout for `-`. Fails at once where the file exists or its folder cannot be written. */
+export function createOutput(path: string): Output {
+  if (path === '-') return stdoutOutput();
+  try {
+    if (lstatSync(path, { throwIfNoEntry: false })) throw Object.assign(new Error(), { code: 'EEXIST' });
+    accessSync(dirname(path), constants.W_OK | constants.X_OK);
+  } catch (error) {
+    throw ioError(path, error);
+  }
+  return fileOutput(path);
+}
+
+function fileOutput(path: string): Output {
+  const partial = join(dirname(path), `.${basename(path)}.${randomBytes(4).toString('hex')}.partial`);
+  let fd: number | undefined;
+  const close = (): void => {
+    if (fd !== undefined) closeSync(fd);
+    fd = undefined;
+  };
+  return {
+    path,
+    isStdout: false,
+    open: () => {
+      try {
+        fd = openSync(partial, 'wx', 0o600);
+      } catch (error) {
+        throw ioError(path, error);
+      }
+      return createWriteStream(partial, { fd, autoClose: false, highWaterMark: 1024 * 1024 });
+    },
+    commit: () => {
+      try {
+        if (fd !== undefined) fsyncSync(fd);
+        close();
+        moveWithoutReplacing(partial, path);
+        syncFolder(dirname(path));
+      } catch (error) {
+        throw ioError(path, error);
+      }
+    },
+    abandon: () => {
+      if (fd === undefined) return;
+      close();
+      unlinkSync(partial);
+    },
+  };
+}
+
+/** link(2) refuses an existing name, which rename(2) does not. FAT has no links: there the name is reserved first. */
+function moveWithoutReplacing(from: string, to: string): void {
+  try {
+    linkSync(from, to);
+    unlinkSync(from);
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? '';
+    if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'].includes(code)) throw error;
+    closeSync(openSync(to, 'wx', 0o600));
+    renameSync(from, to);
+  }
+}
+
+function syncFolder(path: string): void {
+  // A folder cannot be opened on Windows, and need not be.
+  if (process.platform === 'win32') return;
+  const fd = openSync(path === '' ? '.' : path, 'r');
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function stdoutOutput(): Output {
+  return {
+    path: '-',
+    isStdout: true,
+    open: () => {
+      // pipeline() would close stdout, and then nothing could be said any more.
+      const through = new PassThrough();
+      through.pipe(process.stdout, { end: false });
+      process.stdout.once('error', (error) => through.destroy(error));
+      return through;
+    },
+    commit: () => undefined,
+    abandon: () => undefined,
+  };
+}

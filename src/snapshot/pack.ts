@@ -1,0 +1,76 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { Transform, type TransformCallback, type Writable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { TarArchive } from 'archiver';
+import { MEMBER_MODE } from './members.js';
+import { seal } from './seal.js';
+
+/** A member to pack: bytes at hand, or a staged file. */
+export interface PackEntry {
+  readonly path: string;
+  readonly content: Buffer | { readonly file: string };
+}
+
+/**
+ * Packs `entries` in their order under `folder` into `output`, as gzip'd tar and the seal, and ends it.
+ * The same entries and `time` give the same bytes with the same zlib. Returns the number of bytes written.
+ */
+export async function pack(
+  folder: string,
+  entries: readonly PackEntry[],
+  time: Date,
+  output: Writable,
+): Promise<number> {
+  const archive = new TarArchive({ gzip: true, gzipOptions: { level: GZIP_LEVEL } });
+  const sealing = new Sealing();
+  const packed = pipeline(archive, sealing, output);
+  const fed = feed(archive, folder, entries, time);
+  // Either side may fail first (a member that cannot be read, a full disk): it must end the other.
+  fed.catch((error: unknown) => archive.destroy(error as Error));
+  await Promise.race([packed, fed.then(() => packed)]);
+  return sealing.bytes;
+}
+
+async function feed(archive: TarArchive, folder: string, entries: readonly PackEntry[], date: Date): Promise<void> {
+  for (const { path, content } of entries) {
+    const data = { name: `${folder}/${path}`, date, mode: MEMBER_MODE };
+    // One at a time: archiver opens and reads ahead whatever is queued.
+    const taken = new Promise<void>((resolve) => archive.once('entry', () => resolve()));
+    if (Buffer.isBuffer(content)) {
+      archive.append(content, data);
+      await taken;
+      continue;
+    }
+    const stats = await stat(content.file);
+    const source = createReadStream(content.file, { highWaterMark: 1024 * 1024 });
+    const failed = new Promise<never>((_, reject) => source.once('error', reject));
+    if (stats.size === 0) archive.append(Buffer.alloc(0), data);
+    else archive.append(source, { ...data, stats });
+    await Promise.race([taken, failed]);
+    source.destroy();
+  }
+  await archive.finalize();
+}
+
+/** Passes bytes on, and ends with the seal over them. */
+class Sealing extends Transform {
+  bytes = 0;
+  readonly #hash = createHash('sha256');
+
+  override _transform(chunk: Buffer, _: BufferEncoding, done: TransformCallback): void {
+    this.#hash.update(chunk);
+    this.bytes += chunk.length;
+    done(null, chunk);
+  }
+
+  override _flush(done: TransformCallback): void {
+    const end = seal(this.#hash.digest('hex'));
+    this.bytes += end.length;
+    done(null, end);
+  }
+}
+
+// Measured on a timeline of 100,000 hellos; see docs/adr.
+const GZIP_LEVEL = 4;

@@ -1,0 +1,20 @@
+import { Type, type Static } from 'typebox';
+import { closed, orNull, time } from './fields.js';
+
+/** One line of `actions.ndjson`: one thing tlsnap itself did to the host, so that it is not taken for the suspect's. */
+export const Action = Type.Object(
+  {
+    time,
+    action: Type.String({
+      pattern: '^[a-z]{1,32}(-[a-z]{1,32}){0,3}$',
+      description:
+        'object and past participle: program-loaded, map-created, link-attached, link-detached, file-written, ' +
+        'file-removed, process-read, executable-copied, socket-closed, clock-read, window-started, window-ended',
+    }),
+    subject: Type.String({ description: 'the file, program, link, process or socket it was done to' }),
+    detail: orNull(Type.String()),
+  },
+  closed,
+);
+
+export type Action = Static<typeof Action>;

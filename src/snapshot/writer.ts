@@ -1,0 +1,199 @@
+import { createHash } from 'node:crypto';
+import { closeSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { ioError, TlsnapError } from '../errors.js';
+import { folderName } from './file-name.js';
+import { BODY_ORDER, EXECUTABLES, HOST, MANIFEST, SIGNATURE, SIGNER } from './members.js';
+import { createOutput, type Output } from './output.js';
+import { pack, type PackEntry } from './pack.js';
+import { RowFile } from './row-file.js';
+import type { Action } from './schema/action.js';
+import type { Fingerprint } from './schema/fingerprint.js';
+import { FORMAT_VERSION, type Manifest, type MemberEntry, type SnapshotFacts } from './schema/manifest.js';
+import type { Process } from './schema/process.js';
+import type { Socket } from './schema/socket.js';
+import type { Signer } from './signer.js';
+import { fingerprintOf, keyTypeOf, publicKeyLine } from './ssh-key.js';
+import { NAMESPACE, signSshsig } from './sshsig.js';
+import { TimelineFile } from './timeline-file.js';
+
+export interface WriterOptions {
+  /** The snapshot's path, which must not exist, or `-` for stdout. */
+  readonly output: string;
+  /** An existing folder of the caller's, mode 0700, on a disk with room for every member uncompressed. */
+  readonly staging: string;
+}
+
+export interface WrittenSnapshot {
+  /** `-` for stdout. */
+  readonly path: string;
+  /** Bytes of the file. */
+  readonly size: number;
+  /** What is read into the case notes: it stands for everything in the snapshot. */
+  readonly manifestSha256: string;
+  readonly manifest: Manifest;
+}
+
+/** A member to which rows are added one by one. */
+export interface RowSink<Row extends object> {
+  add(row: Row): void;
+  /** A row that is JSON text already, in one line. */
+  addJson(json: string): void;
+  readonly rows: number;
+}
+
+/**
+ * Writes a snapshot: members are staged as files, then packed, signed and put under their final name.
+ * Every method may throw a TlsnapError of kind `io`; the staged members are kept then, and nothing lies under the name.
+ */
+export class SnapshotWriter {
+  readonly handshakes: TimelineFile;
+  readonly fingerprints: RowSink<Fingerprint>;
+  readonly processes: RowSink<Process>;
+  readonly sockets: RowSink<Socket>;
+  readonly actions: RowSink<Action>;
+  readonly #output: Output;
+  readonly #staging: string;
+  readonly #files: Map<string, TimelineFile | RowFile>;
+  readonly #executables = new Map<string, MemberEntry>();
+
+  /** Fails at once where the output exists or its folder cannot be written, or where `staging` holds members already. */
+  static create(options: WriterOptions): SnapshotWriter {
+    return new SnapshotWriter(createOutput(options.output), options.staging);
+  }
+
+  private constructor(output: Output, staging: string) {
+    this.#output = output;
+    this.#staging = staging;
+    const rowFile = (path: string) => new RowFile(join(staging, path));
+    const handshakes = new TimelineFile(join(staging, 'handshakes.ndjson'));
+    const fingerprints = rowFile('fingerprints.ndjson');
+    const processes = rowFile('processes.ndjson');
+    const sockets = rowFile('sockets.ndjson');
+    const actions = rowFile('actions.ndjson');
+    this.handshakes = handshakes;
+    this.fingerprints = fingerprints;
+    this.processes = processes;
+    this.sockets = sockets;
+    this.actions = actions;
+    this.#files = new Map<string, TimelineFile | RowFile>([
+      ['handshakes.ndjson', handshakes],
+      ['fingerprints.ndjson', fingerprints],
+      ['processes.ndjson', processes],
+      ['sockets.ndjson', sockets],
+      ['actions.ndjson', actions],
+    ]);
+  }
+
+  /** The host's state, once; a snapshot of an imported capture has none. */
+  host(host: object): void {
+    const file = new RowFile(join(this.#staging, HOST));
+    this.#files.set(HOST, file);
+    file.addJson(JSON.stringify(host));
+  }
+
+  /**
+   * Copies the executable at `path`, whose SHA-256 the caller has seen, unless it is in the snapshot already.
+   * A file that has become another one since is refused with kind `input`.
+   */
+  executable(sha256: string, path: string): void {
+    const member = `${EXECUTABLES}${sha256}`;
+    if (this.#executables.has(member)) return;
+    const staged = join(this.#staging, sha256);
+    const entry = copyHashed(path, staged);
+    if (entry.sha256 !== sha256) {
+      rmSync(staged);
+      throw new TlsnapError('input', path, `has SHA-256 ${entry.sha256} now, and had ${sha256} when it was seen`);
+    }
+    this.#executables.set(member, { path: member, ...entry });
+  }
+
+  /** Packs, signs and names the snapshot, then removes what was staged. */
+  async finish(facts: SnapshotFacts, signer: Signer): Promise<WrittenSnapshot> {
+    const body = this.#finishBody();
+    const manifest: Manifest = {
+      format: 'tlsnap',
+      formatVersion: FORMAT_VERSION,
+      ...facts,
+      signer: {
+        source: signer.source,
+        type: keyTypeOf(signer.publicKey),
+        fingerprint: fingerprintOf(signer.publicKey),
+        comment: signer.comment,
+      },
+      members: body,
+    };
+    const manifestBytes = Buffer.from(`${JSON.stringify(manifest, null, 2)}\n`);
+    const head: PackEntry[] = [
+      { path: MANIFEST, content: manifestBytes },
+      { path: SIGNATURE, content: Buffer.from(await signSshsig(signer, manifestBytes, NAMESPACE)) },
+      { path: SIGNER, content: Buffer.from(`${publicKeyLine(signer.publicKey)}\n`) },
+    ];
+    const staged = body.map(({ path }): PackEntry => ({ path, content: { file: this.#stagedPath(path) } }));
+    const size = await this.#pack(this.#output.isStdout ? [...staged, ...head] : [...head, ...staged], facts);
+    for (const { path } of body) rmSync(this.#stagedPath(path), { force: true });
+    const manifestSha256 = createHash('sha256').update(manifestBytes).digest('hex');
+    return { path: this.#output.path, size, manifestSha256, manifest };
+  }
+
+  /** Closes what is open and leaves the staged members where they are. May be called twice, and after `finish`. */
+  close(): void {
+    for (const file of this.#files.values()) file.close();
+  }
+
+  #finishBody(): MemberEntry[] {
+    const fixed = BODY_ORDER.flatMap((path) => {
+      const file = this.#files.get(path);
+      return file ? [{ path, ...file.finish() }] : [];
+    });
+    const executables = [...this.#executables.values()].sort((a, b) => (a.path < b.path ? -1 : 1));
+    return [...fixed, ...executables];
+  }
+
+  async #pack(entries: readonly PackEntry[], facts: SnapshotFacts): Promise<number> {
+    try {
+      const size = await pack(folderName(facts), entries, new Date(facts.window.end), this.#output.open());
+      this.#output.commit();
+      return size;
+    } catch (error) {
+      this.#output.abandon();
+      throw ioError(this.#output.path, error);
+    }
+  }
+
+  #stagedPath(member: string): string {
+    return join(this.#staging, member.startsWith(EXECUTABLES) ? member.slice(EXECUTABLES.length) : member);
+  }
+}
+
+function copyHashed(from: string, to: string): { size: number; sha256: string } {
+  let source: number | undefined;
+  let target: number | undefined;
+  const hash = createHash('sha256');
+  const buffer = Buffer.allocUnsafe(1024 * 1024);
+  try {
+    source = openSync(from, 'r');
+    target = openSync(to, 'wx', 0o600);
+    let size = 0;
+    for (;;) {
+      const read = readSync(source, buffer);
+      if (read === 0) return { size, sha256: hash.digest('hex') };
+      hash.update(buffer.subarray(0, read));
+      writeAll(target, buffer.subarray(0, read), to);
+      size += read;
+    }
+  } catch (error) {
+    throw ioError(from, error);
+  } finally {
+    if (source !== undefined) closeSync(source);
+    if (target !== undefined) closeSync(target);
+  }
+}
+
+function writeAll(fd: number, bytes: Uint8Array, path: string): void {
+  try {
+    for (let at = 0; at < bytes.length;) at += writeSync(fd, bytes, at);
+  } catch (error) {
+    throw ioError(path, error);
+  }
+}
