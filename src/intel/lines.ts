@@ -1,0 +1,35 @@
+/** One line of a text feed. */
+export interface FeedLine {
+  /** 1-based. */
+  readonly number: number;
+  /** Without its end, LF or CRLF. */
+  readonly text: string;
+}
+
+/**
+ * The lines of a feed in UTF-8, without its empty ones.
+ * @param onBroken told of each line that is too long or holds a NUL, which is then left out; `text` is its start
+ */
+export function* feedLines(
+  bytes: Buffer,
+  onBroken: (line: number, text: string, reason: string) => void,
+): Generator<FeedLine> {
+  let number = 0;
+  for (let start = 0; start < bytes.length;) {
+    const found = bytes.indexOf(0x0a, start);
+    const next = found === -1 ? bytes.length : found;
+    const end = next > start && bytes[next - 1] === 0x0d ? next - 1 : next;
+    number++;
+    if (end - start > MAX_LINE_BYTES) {
+      onBroken(number, bytes.toString('utf8', start, start + 200), `the line is longer than ${MAX_LINE_BYTES} bytes`);
+    } else if (end > start) {
+      const text = bytes.toString('utf8', start, end);
+      if (text.includes('\0')) onBroken(number, text, 'the line holds a NUL character');
+      else yield { number, text };
+    }
+    start = next + 1;
+  }
+}
+
+/** The longest real lines are Suricata rules, of a few kB. */
+export const MAX_LINE_BYTES = 64 * 1024;

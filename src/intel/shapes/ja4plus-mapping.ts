@@ -1,0 +1,61 @@
+import { csvRows } from '../csv-rows.js';
+import type { FeedContent } from '../feed.js';
+import type { IndicatorPart, SimpleType } from '../indicator.js';
+import { joined, textOf } from '../json-facts.js';
+import { ja4Form, normaliseValue } from '../values.js';
+
+/**
+ * FoxIO `ja4plus-mapping.csv`: `Application,Library,Device,OS,ja4,ja4s,ja4h,ja4x,ja4t,ja4tscan,Notes`. Two fingerprints
+ * in one row must both hold (AND). The file repeats rows and has trailing blanks; a repetition is left out.
+ * https://github.com/FoxIO-LLC/ja4
+ */
+export function readJa4plusMapping(bytes: Buffer, content: FeedContent): void {
+  let header: readonly string[] | null = null;
+  const seen = new Set<string>();
+  for (const { line, cells, text } of csvRows(bytes, content.problem.bind(content))) {
+    if (text.startsWith('#') || text.trim() === '') continue;
+    if (header === null) {
+      header = cells.map((cell) => cell.trim().toLowerCase());
+      continue;
+    }
+    const row = cells.map((cell) => cell.trim());
+    const key = row.join('\0');
+    if (seen.has(key)) content.skip(line, 'a repetition of an earlier row');
+    else readRow(line, row, header, text, content);
+    seen.add(key);
+  }
+}
+
+function readRow(
+  line: number,
+  row: readonly string[],
+  header: readonly string[],
+  text: string,
+  content: FeedContent,
+): void {
+  const cell = (name: string): string | null => textOf(row[header.indexOf(name)]);
+  const parts: IndicatorPart[] = [];
+  for (const type of FIELDS) {
+    const value = cell(type);
+    if (value === null) continue;
+    const part = type === 'ja4' ? ja4Form(value) : { type, value: normaliseValue(type, value) };
+    if (part?.value === undefined) {
+      content.problem(line, text, `its ${type} has not the form of one`);
+      return;
+    }
+    parts.push({ type: part.type, value: part.value });
+  }
+  if (row.length > header.length && row.slice(header.length).some((extra) => extra !== '')) {
+    content.problem(line, text, `has ${row.length} fields, and the header ${header.length}`);
+    return;
+  }
+  if (parts.length === 0) {
+    content.skip(line, 'a row without a fingerprint');
+    return;
+  }
+  const name = joined([cell('application'), cell('library')]);
+  const where = joined([cell('device'), cell('os')]);
+  content.addAll(line, parts, { description: joined([name, where, cell('notes')], '; ') });
+}
+
+const FIELDS: readonly SimpleType[] = ['ja4', 'ja4s', 'ja4h', 'ja4x', 'ja4t', 'ja4ts', 'ja4tscan'];

@@ -1,0 +1,138 @@
+import type { FeedContent } from '../feed.js';
+import type { IndicatorPart, SimpleType } from '../indicator.js';
+import { joined } from '../json-facts.js';
+import { feedLines } from '../lines.js';
+import { parseRuleOptions, decodeContent, type RuleOption } from '../suricata-options.js';
+import { feedDate, ja4Form, normaliseValue } from '../values.js';
+
+/**
+ * Suricata rules: what `content` in the buffers `ja3.hash`, `ja3.string`, `ja3s.hash`, `ja3s.string`, `ja4.hash`,
+ * `tls.sni` and `tls.cert_fingerprint` (and their older names with `_`) must be. Several in one rule must all hold.
+ * Rules without any of them are left out, by number; so are rules that are commented out.
+ * https://docs.suricata.io/en/latest/rules/ja-keywords.html
+ */
+export function readSuricataRules(bytes: Buffer, content: FeedContent): void {
+  let open: { number: number; text: string } | null = null;
+  for (const { number, text } of feedLines(bytes, content.problem.bind(content))) {
+    const rule: { number: number; text: string } = open
+      ? { number: open.number, text: open.text + text }
+      : { number, text };
+    if (text.endsWith('\\') && rule.text.length < MAX_RULE && !rule.text.startsWith('#')) {
+      open = { number: rule.number, text: rule.text.slice(0, -1) };
+      continue;
+    }
+    open = null;
+    readLine(rule.number, rule.text.trim(), content);
+  }
+  if (open) content.problem(open.number, open.text, 'the rule is continued, but the file ends');
+}
+
+function readLine(line: number, text: string, content: FeedContent): void {
+  if (text === '') return;
+  if (text.startsWith('#')) {
+    if (RULE.test(text.replace(/^#+\s*/, ''))) content.skip(line, 'a rule that is commented out');
+    return;
+  }
+  const body = RULE.exec(text)?.[1];
+  const options = body === undefined ? null : parseRuleOptions(body);
+  if (options === null) content.problem(line, text, 'is no rule');
+  else if (options.some(({ keyword }) => BUFFERS[keyword])) readRule(line, text, options, content);
+  else content.skip(line, 'a rule that asks for no JA3, JA4, server name or certificate');
+}
+
+function readRule(line: number, text: string, options: readonly RuleOption[], content: FeedContent): void {
+  const parts: IndicatorPart[] = [];
+  const others = new Set<string>();
+  let buffer: SimpleType | null = null;
+  for (const [at, { keyword, value }] of options.entries()) {
+    if (BUFFERS[keyword]) buffer = BUFFERS[keyword];
+    else if (/^[a-z0-9_]+\.[a-z0-9_.]+$/.test(keyword) || OTHER_BUFFERS.has(keyword)) {
+      buffer = null;
+      others.add(keyword);
+    } else if (keyword === 'content' && buffer) {
+      const part = partOf(buffer, value, modifiers(options, at));
+      if (typeof part === 'string') return content.problem(line, text, part);
+      parts.push(part);
+    } else if (MATCHING.has(keyword) && buffer) {
+      const detail = keyword.startsWith('data') ? 'a dataset: give its file as a feed of its own' : keyword;
+      return content.problem(line, text, `its ${buffer} is compared by ${detail}, which is not understood`);
+    } else if (!SILENT.has(keyword)) others.add(keyword);
+  }
+  if (parts.length === 0) return content.problem(line, text, 'names a TLS buffer, but no content for it');
+  const option = (name: string): string | null => options.find(({ keyword }) => keyword === name)?.value ?? null;
+  const sid = option('sid');
+  content.addAll(line, parts, {
+    description: joined([unquoted(option('msg')), sid && `sid ${sid}`], '; '),
+    listed: metadataDate(option('metadata'), 'updated_at') ?? metadataDate(option('metadata'), 'created_at'),
+    caveat:
+      others.size > 0 ? `the rule also asks for ${[...others].slice(0, 8).join(', ')}, which is not compared` : null,
+  });
+}
+
+/** The condition that one content makes; a text says why it is none. */
+function partOf(buffer: SimpleType, value: string, found: ReadonlySet<string>): IndicatorPart | string {
+  if (value.trimStart().startsWith('!')) return `its ${buffer} is negated`;
+  const decoded = decodeContent(value);
+  if (decoded === null) return `its ${buffer} content is not understood`;
+  if (buffer === 'ja4') return ja4Form(decoded) ?? 'its content is no JA4';
+  const text = buffer === 'serverName' ? decoded.replace(/^\./, '') : decoded;
+  const normal = normaliseValue(buffer, text);
+  if (normal === undefined) return `its content is no whole ${buffer}`;
+  if (buffer !== 'serverName') return { type: buffer, value: normal };
+  if (!found.has('endswith') && !found.has('bsize')) return 'its server name is only a part of one';
+  // `dotprefix` puts a dot before the buffer, so that ".example.org" means the name and everything below it.
+  const below = found.has('dotprefix') || decoded.startsWith('.');
+  if (below) return { type: 'domain', value: normal };
+  const exact = found.has('startswith') || found.has('bsize');
+  return exact ? { type: 'serverName', value: normal } : 'its server name is only the end of one';
+}
+
+/** The keywords that belong to the content at `at`: transforms since its buffer, modifiers until the next content. */
+function modifiers(options: readonly RuleOption[], at: number): ReadonlySet<string> {
+  const found = new Set<string>();
+  for (let before = at - 1; before >= 0 && !BUFFERS[options[before]?.keyword ?? '']; before--) {
+    found.add(options[before]?.keyword ?? '');
+  }
+  for (let after = at + 1; after < options.length && options[after]?.keyword !== 'content'; after++) {
+    found.add(options[after]?.keyword ?? '');
+  }
+  return found;
+}
+
+function unquoted(text: string | null): string | null {
+  return text === null ? null : text.replace(/^"|"$/g, '').replace(/\\([;"\\:])/g, '$1');
+}
+
+/** Emerging Threats: `metadata: created_at 2019_09_10, updated_at 2020_08_20`. */
+function metadataDate(metadata: string | null, name: string): string | null {
+  const match = new RegExp(`\\b${name} (\\d{4})_(\\d\\d)_(\\d\\d)\\b`).exec(metadata ?? '');
+  return match ? feedDate(`${match[1] ?? ''}-${match[2] ?? ''}-${match[3] ?? ''}`) : null;
+}
+
+/** Sticky buffers that hold what a snapshot holds. */
+const BUFFERS: Partial<Record<string, SimpleType>> = {
+  'ja3.hash': 'ja3',
+  ja3_hash: 'ja3',
+  'ja3.string': 'ja3String',
+  ja3_string: 'ja3String',
+  'ja3s.hash': 'ja3s',
+  ja3s_hash: 'ja3s',
+  'ja3s.string': 'ja3sString',
+  ja3s_string: 'ja3sString',
+  'ja4.hash': 'ja4',
+  'tls.sni': 'serverName',
+  tls_sni: 'serverName',
+  'tls.cert_fingerprint': 'certSha1',
+  tls_cert_fingerprint: 'certSha1',
+};
+
+const OTHER_BUFFERS = new Set(['pkt_data', 'file_data', 'base64_data']);
+const MATCHING = new Set(['pcre', 'dataset', 'datarep', 'isdataat', 'absent']);
+/** Options that add no condition, or one that the content itself carries. */
+const SILENT = new Set([
+  ...['msg', 'sid', 'rev', 'gid', 'classtype', 'reference', 'metadata', 'priority', 'target', 'noalert', 'requires'],
+  ...['fast_pattern', 'nocase', 'startswith', 'endswith', 'bsize', 'depth', 'offset', 'within', 'distance'],
+  ...['dotprefix', 'to_lowercase', 'flow', 'threshold', 'detection_filter', 'rawbytes'],
+]);
+const RULE = /^(?:alert|drop|pass|reject|rejectsrc|rejectdst|rejectboth)\s+\S+\s+\S.*?(?:->|<>|=>)\s*[^(]+\((.*)\)\s*$/;
+const MAX_RULE = 256 * 1024;
