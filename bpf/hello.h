@@ -159,13 +159,16 @@ struct tlsnap_shipment {
 };
 
 static __always_inline void fill_chunk(struct tlsnap_chunk *chunk, struct tlsnap_connection *connection,
-				       struct tlsnap_search *search, const struct tlsnap_task *sender,
-				       const struct tlsnap_shipment *shipment, __u32 length)
+				       struct tlsnap_search *search, const struct tlsnap_shipment *shipment,
+				       __u32 length)
 {
 	begin_record(&chunk->record, TLSNAP_RECORD_CHUNK, sizeof(*chunk) + length);
 	chunk->flow = connection->flow;
 	chunk->owner = connection->owner;
-	chunk->sender = *sender;
+	if (shipment->direction == TLSNAP_EGRESS)
+		chunk->sender = connection->sender;
+	else
+		__builtin_memset(&chunk->sender, 0, sizeof(chunk->sender));
 	chunk->hello_offset = shipment->flags & TLSNAP_CHUNK_SPECULATIVE ? ~0U : search->start;
 	chunk->stream_offset = shipment->offset;
 	if (shipment->flags & TLSNAP_CHUNK_LISTENER) {
@@ -188,8 +191,8 @@ static __always_inline void fill_chunk(struct tlsnap_chunk *chunk, struct tlsnap
  * softirq or another task on the same CPU could write over. Returns the bytes shipped.
  */
 static __always_inline __u32 ship_sized(struct __sk_buff *skb, struct tlsnap_connection *connection,
-					struct tlsnap_search *search, const struct tlsnap_task *sender,
-					const struct tlsnap_shipment *shipment, const __u32 capacity)
+					struct tlsnap_search *search, const struct tlsnap_shipment *shipment,
+					const __u32 capacity)
 {
 	struct tlsnap_chunk *chunk = bpf_ringbuf_reserve(&ring, sizeof(*chunk) + capacity, 0);
 	__u32 length = shipment->length;
@@ -206,7 +209,7 @@ static __always_inline __u32 ship_sized(struct __sk_buff *skb, struct tlsnap_con
 		bpf_ringbuf_discard(chunk, BPF_RB_NO_WAKEUP);
 		return 0;
 	}
-	fill_chunk(chunk, connection, search, sender, shipment, length);
+	fill_chunk(chunk, connection, search, shipment, length);
 	if (bpf_skb_load_bytes(skb, shipment->at, chunk->bytes, length)) {
 		bpf_ringbuf_discard(chunk, BPF_RB_NO_WAKEUP);
 		count(TLSNAP_COUNT_LOST_SEGMENTS);
@@ -219,26 +222,53 @@ static __always_inline __u32 ship_sized(struct __sk_buff *skb, struct tlsnap_con
 	return length;
 }
 
-static __noinline __u32 ship_once(struct __sk_buff *skb, struct tlsnap_connection *connection,
-				  struct tlsnap_search *search, const struct tlsnap_task *sender,
-				  const struct tlsnap_shipment *shipment)
+static __always_inline __u32 ship_once(struct __sk_buff *skb, struct tlsnap_connection *connection,
+				       struct tlsnap_search *search, const struct tlsnap_shipment *shipment)
 {
 	if (shipment->length <= TLSNAP_CHUNK_SMALL)
-		return ship_sized(skb, connection, search, sender, shipment, TLSNAP_CHUNK_SMALL);
+		return ship_sized(skb, connection, search, shipment, TLSNAP_CHUNK_SMALL);
 	if (shipment->length <= TLSNAP_CHUNK_MEDIUM)
-		return ship_sized(skb, connection, search, sender, shipment, TLSNAP_CHUNK_MEDIUM);
-	return ship_sized(skb, connection, search, sender, shipment, TLSNAP_CHUNK_LARGE);
+		return ship_sized(skb, connection, search, shipment, TLSNAP_CHUNK_MEDIUM);
+	return ship_sized(skb, connection, search, shipment, TLSNAP_CHUNK_LARGE);
 }
 
-static __noinline int ship(struct __sk_buff *skb, struct tlsnap_connection *connection, struct tlsnap_search *search,
-			   const struct tlsnap_task *sender, struct tlsnap_shipment *shipment)
+/*
+ * Ships as many of the `length` bytes at `at` of the packet, at `offset` of the stream, as one record holds, and returns
+ * how many. Global, so that the verifier proves it once and not once for each caller and state; global functions of
+ * 5.10 take scalars only, hence the second look-up of the connection.
+ */
+__noinline __u32 ship_chunk(struct __sk_buff *skb, __u32 at, __u32 offset, __u32 length, __u32 packed)
+{
+	struct tlsnap_shipment shipment = {
+		.at = at,
+		.offset = offset,
+		.length = length,
+		.direction = packed & 1,
+		.flags = packed >> 8,
+	};
+	struct tlsnap_connection *connection;
+	struct bpf_sock *sk = skb->sk;
+
+	if (!sk)
+		return 0;
+	sk = bpf_sk_fullsock(sk);
+	if (!sk)
+		return 0;
+	connection = bpf_sk_storage_get(&connections, sk, NULL, 0);
+	if (!connection)
+		return 0;
+	return ship_once(skb, connection, &connection->search[packed & 1], &shipment);
+}
+
+static __noinline int ship(struct __sk_buff *skb, struct tlsnap_shipment *shipment)
 {
 	for (int i = 0; i < TLSNAP_HELLO_MAX / TLSNAP_CHUNK_LARGE; i++) {
 		__u32 shipped;
 
 		if (shipment->length == 0)
 			break;
-		shipped = ship_once(skb, connection, search, sender, shipment);
+		shipped = ship_chunk(skb, shipment->at, shipment->offset, shipment->length,
+				     shipment->direction | shipment->flags << 8);
 		if (shipped == 0)
 			break;
 		shipment->at += shipped;
@@ -251,7 +281,7 @@ static __noinline int ship(struct __sk_buff *skb, struct tlsnap_connection *conn
 
 /* Ships bytes that are in `head` and no longer in a packet: the first few of a hello that came in tiny segments. */
 static __always_inline void ship_head(struct tlsnap_connection *connection, struct tlsnap_search *search,
-				      const struct tlsnap_task *sender, __u8 direction, __u32 length)
+				      __u8 direction, __u32 length)
 {
 	struct tlsnap_shipment shipment = { .offset = search->start, .direction = direction };
 	struct tlsnap_chunk *chunk = bpf_ringbuf_reserve(&ring, sizeof(*chunk) + TLSNAP_HEAD_LENGTH, 0);
@@ -260,7 +290,7 @@ static __always_inline void ship_head(struct tlsnap_connection *connection, stru
 		lose_chunk(search);
 		return;
 	}
-	fill_chunk(chunk, connection, search, sender, &shipment, length);
+	fill_chunk(chunk, connection, search, &shipment, length);
 	__builtin_memcpy(chunk->bytes, search->head, TLSNAP_HEAD_LENGTH);
 	bpf_ringbuf_submit(chunk, wakeup());
 	search->flags |= TLSNAP_FLAG_SHIPPED;
@@ -272,14 +302,13 @@ static __always_inline void ship_owner(struct tlsnap_connection *connection)
 {
 	struct tlsnap_search *search = &connection->search[TLSNAP_EGRESS];
 	struct tlsnap_shipment shipment = { .offset = search->start, .flags = TLSNAP_CHUNK_OWNER };
-	struct tlsnap_task nobody = {};
 	struct tlsnap_chunk *chunk = bpf_ringbuf_reserve(&ring, sizeof(*chunk), 0);
 
 	if (!chunk) {
 		count(TLSNAP_COUNT_LOST_CHUNKS);
 		return;
 	}
-	fill_chunk(chunk, connection, search, &nobody, &shipment, 0);
+	fill_chunk(chunk, connection, search, &shipment, 0);
 	bpf_ringbuf_submit(chunk, wakeup());
 }
 

@@ -62,6 +62,7 @@ struct tlsnap_search {
 struct tlsnap_connection {
 	struct tlsnap_flow flow;
 	struct tlsnap_task owner;
+	struct tlsnap_task sender; /* of the segment at hand, where it is not the owner */
 	struct tlsnap_search search[2]; /* by enum tlsnap_direction_kind */
 	__u8 role; /* enum tlsnap_role */
 	__u8 counted; /* as one with a hello */

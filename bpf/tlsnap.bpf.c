@@ -13,9 +13,6 @@
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-/* What arrives is nobody's here: whoever sent it is at the other end. */
-static const struct tlsnap_task nobody;
-
 #define TLSNAP_LET_THROUGH 1
 /* A gap larger than this is not reordering but a sequence number from elsewhere. */
 #define TLSNAP_GAP_MAX (1 << 20)
@@ -147,8 +144,7 @@ int tlsnap_sockops(struct bpf_sock_ops *ctx)
 
 /* Puts the hello's bytes that lie in this segment on their way. Offsets are relative to the stream. */
 static __noinline int ship_segment(struct __sk_buff *skb, struct tlsnap_connection *connection,
-				   struct tlsnap_search *search, const struct tlsnap_task *sender,
-				   struct tlsnap_shipment *shipment)
+				   struct tlsnap_search *search, struct tlsnap_shipment *shipment)
 {
 	__u32 behind = search->end - shipment->offset;
 
@@ -158,7 +154,7 @@ static __noinline int ship_segment(struct __sk_buff *skb, struct tlsnap_connecti
 	if (shipment->length > behind)
 		shipment->length = behind;
 	match_retry(skb, search, shipment);
-	ship(skb, connection, search, sender, shipment);
+	ship(skb, shipment);
 	return 0;
 }
 
@@ -167,8 +163,7 @@ static __noinline int ship_segment(struct __sk_buff *skb, struct tlsnap_connecti
  * in the state that follows.
  */
 static __noinline int search_segment(struct __sk_buff *skb, struct tlsnap_connection *connection,
-					   struct tlsnap_search *search, const struct tlsnap_task *sender,
-					   struct tlsnap_shipment *shipment)
+					   struct tlsnap_search *search, struct tlsnap_shipment *shipment)
 {
 	for (int attempt = 0; attempt < 2; attempt++) {
 		__u32 before, verdict;
@@ -195,8 +190,8 @@ static __noinline int search_segment(struct __sk_buff *skb, struct tlsnap_connec
 		if (verdict != TLSNAP_NO_HELLO) {
 			recognise(connection, search);
 			if (before > 0)
-				ship_head(connection, search, sender, shipment->direction, before);
-			ship_segment(skb, connection, search, sender, shipment);
+				ship_head(connection, search, shipment->direction, before);
+			ship_segment(skb, connection, search, shipment);
 			return 0;
 		}
 		search->state = TLSNAP_SEARCH;
@@ -238,8 +233,7 @@ static __always_inline void settle(struct tlsnap_connection *connection, struct 
 
 /* Follows one direction of a tracked connection by one segment. */
 static __always_inline void follow(struct __sk_buff *skb, struct tlsnap_connection *connection,
-				   const struct tlsnap_segment *segment, const __u8 direction,
-				   const struct tlsnap_task *sender)
+				   const struct tlsnap_segment *segment, const __u8 direction)
 {
 	struct tlsnap_search *search = &connection->search[direction];
 	struct tlsnap_search *other = &connection->search[!direction];
@@ -267,12 +261,12 @@ static __always_inline void follow(struct __sk_buff *skb, struct tlsnap_connecti
 		if (seen < -(__u32)TLSNAP_GAP_MAX || search->segments >= tlsnap_segment_budget)
 			return;
 		if (search->state == TLSNAP_SHIPPING) {
-			ship_segment(skb, connection, search, sender, &shipment);
+			ship_segment(skb, connection, search, &shipment);
 			return;
 		}
 		search->segments++;
 		shipment.flags = TLSNAP_CHUNK_SPECULATIVE;
-		ship(skb, connection, search, sender, &shipment);
+		ship(skb, &shipment);
 		count(TLSNAP_COUNT_SPECULATIVE);
 		return;
 	}
@@ -284,9 +278,9 @@ static __always_inline void follow(struct __sk_buff *skb, struct tlsnap_connecti
 	shipment.length -= seen;
 	search->next = shipment.offset + shipment.length;
 	if (search->state == TLSNAP_SHIPPING)
-		ship_segment(skb, connection, search, sender, &shipment);
+		ship_segment(skb, connection, search, &shipment);
 	else
-		search_segment(skb, connection, search, sender, &shipment);
+		search_segment(skb, connection, search, &shipment);
 	settle(connection, search, other);
 }
 
@@ -311,11 +305,12 @@ static __always_inline void release_when_finished(struct tlsnap_connection *conn
  * Who sends this segment. While a process holds the socket's lock nothing else transmits on it, so current is the one
  * that does; otherwise this is softirq or a timer, and current is whoever happened to run.
  */
-static __always_inline void attribute(struct tlsnap_connection *connection, struct bpf_sock *sk,
-				      struct tlsnap_task *sender)
+static __always_inline void attribute(struct tlsnap_connection *connection, struct bpf_sock *sk)
 {
 	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
+	struct tlsnap_task *sender = &connection->sender;
 
+	__builtin_memset(sender, 0, sizeof(*sender));
 	if (!tcp || tcp->inet_conn.icsk_inet.sk.sk_lock.owned != 1)
 		return;
 	identify(sender);
@@ -333,7 +328,6 @@ int tlsnap_egress(struct __sk_buff *skb)
 {
 	struct tlsnap_connection *connection;
 	struct tlsnap_segment segment = {};
-	struct tlsnap_task sender = {};
 	struct bpf_sock *sk = skb->sk;
 
 	if (!sk)
@@ -349,9 +343,9 @@ int tlsnap_egress(struct __sk_buff *skb)
 	if (find_segment(skb, &segment))
 		return TLSNAP_LET_THROUGH;
 	if (segment.length > 0)
-		attribute(connection, sk, &sender);
+		attribute(connection, sk);
 	if (!is_finished(&connection->search[TLSNAP_EGRESS]))
-		follow(skb, connection, &segment, TLSNAP_EGRESS, &sender);
+		follow(skb, connection, &segment, TLSNAP_EGRESS);
 	else if (!owner_is_missing(connection))
 		ship_owner(connection);
 	release_when_finished(connection, sk);
@@ -400,15 +394,15 @@ static __noinline int keep_early(struct __sk_buff *skb, struct bpf_sock *sk)
 	case TLSNAP_NO_HELLO:
 		/* Either no TLS, or a hello whose beginning was lost on the way: user space can tell. */
 		shipment.flags |= TLSNAP_CHUNK_SPECULATIVE;
-		if (shipment.length > TLSNAP_CHUNK_LARGE)
-			shipment.length = TLSNAP_CHUNK_LARGE;
-		ship(skb, &connection, search, &connection.owner, &shipment);
+		ship_once(skb, &connection, search, &shipment);
 		count(TLSNAP_COUNT_SPECULATIVE);
 		search->segments = 1;
 		break;
 	default:
 		recognise(&connection, search);
-		ship_segment(skb, &connection, search, &connection.owner, &shipment);
+		if (shipment.length > search->end)
+			shipment.length = search->end;
+		ship_once(skb, &connection, search, &shipment);
 		if ((__s32)(search->next - search->end) >= 0)
 			search->state = TLSNAP_DONE;
 	}
@@ -438,7 +432,7 @@ int tlsnap_ingress(struct __sk_buff *skb)
 		return TLSNAP_LET_THROUGH;
 	if (find_segment(skb, &segment))
 		return TLSNAP_LET_THROUGH;
-	follow(skb, connection, &segment, TLSNAP_INGRESS, &nobody);
+	follow(skb, connection, &segment, TLSNAP_INGRESS);
 	release_when_finished(connection, sk);
 	return TLSNAP_LET_THROUGH;
 }
