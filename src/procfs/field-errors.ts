@@ -7,19 +7,13 @@ import type { FieldError } from '../snapshot/schema/process.js';
 export class FieldReader {
   readonly errors: FieldError[] = [];
   readonly #alive: () => boolean;
-  readonly #skip: ReadonlySet<string>;
-  readonly #starting: ((field: string) => void) | undefined;
   #gone = false;
 
   /**
    * @param alive whether the process is still there, asked after a field failed
-   * @param skip fields not to be tried again, for they hung before
-   * @param starting told before a field that may hang
    */
-  constructor(alive: () => boolean, skip: ReadonlySet<string> = new Set(), starting?: (field: string) => void) {
+  constructor(alive: () => boolean) {
     this.#alive = alive;
-    this.#skip = skip;
-    this.#starting = starting;
   }
 
   get gone(): boolean {
@@ -27,7 +21,7 @@ export class FieldReader {
   }
 
   get<T>(field: string, read: () => T): T | null {
-    if (this.#gone || this.#skip.has(field)) return null;
+    if (this.#gone) return null;
     try {
       return read();
     } catch (error) {
@@ -52,13 +46,6 @@ export class FieldReader {
         throw error;
       }
     });
-  }
-
-  /** A field whose reading touches memory or file systems of others, and so may never return. */
-  risky<T>(field: string, read: () => T): T | null {
-    if (this.#gone || this.#skip.has(field)) return null;
-    this.#starting?.(field);
-    return this.get(field, read);
   }
 
   note(field: string, code: string): void {

@@ -22,7 +22,8 @@ export class Procfs {
 
   /** The processes that the directory lists, in its order; at most `limit` of them. */
   pids(limit = MAX_PROCESSES): { pids: number[]; truncated: boolean } {
-    return numbers(this.root, limit);
+    const { numbers, truncated } = numericEntries(this.root, limit);
+    return { pids: numbers, truncated };
   }
 
   /**
@@ -96,8 +97,8 @@ export class ProcessDirectory {
   }
 
   /** The entries of a sub-directory that are numbers (fd, task), at most `limit` of them. */
-  numbers(name: string, limit: number): { pids: number[]; truncated: boolean } {
-    return numbers(this.at(name), limit);
+  numbers(name: string, limit: number): { numbers: number[]; truncated: boolean } {
+    return numericEntries(this.at(name), limit);
   }
 
   /** Does the held process still exist? A zombie does. */
@@ -110,19 +111,19 @@ export class ProcessDirectory {
   }
 }
 
-function numbers(path: string, limit: number): { pids: number[]; truncated: boolean } {
-  const pids: number[] = [];
+function numericEntries(path: string, limit: number): { numbers: number[]; truncated: boolean } {
+  const numbers: number[] = [];
   const directory = opendirSync(path, { bufferSize: 1024 });
   try {
     for (let entry = directory.readSync(); entry !== null; entry = directory.readSync()) {
       if (!/^\d{1,10}$/.test(entry.name)) continue;
-      if (pids.length >= limit) return { pids, truncated: true };
-      pids.push(Number(entry.name));
+      if (numbers.length >= limit) return { numbers, truncated: true };
+      numbers.push(Number(entry.name));
     }
   } finally {
     directory.closeSync();
   }
-  return { pids, truncated: false };
+  return { numbers, truncated: false };
 }
 
 const OWN_DESCRIPTORS = '/proc/self/fd';

@@ -29,14 +29,13 @@ export function hostStrings(bytes: Buffer): HostStrings {
   return exact ? { values } : { values, raw: bytes.toString('base64') };
 }
 
-/** `{ [name]: text, [name + 'Raw']: raw }`, the form of a snapshot's row. */
-export function textFields<Name extends string>(
-  name: Name,
-  bytes: Buffer | null,
-): Record<Name, string | null> & Partial<Record<`${Name}Raw`, string>> {
-  const decoded = bytes === null ? null : hostText(bytes);
-  return {
-    [name]: decoded?.text ?? null,
-    ...(decoded?.raw !== undefined && { [`${name}Raw`]: decoded.raw }),
-  } as Record<Name, string | null> & Partial<Record<`${Name}Raw`, string>>;
+/** `name` and, where the text is not exact, `nameRaw`: the form of a snapshot's row. */
+export type TextFields<Name extends string, Text> = Record<Name, Text> & Partial<Record<`${Name}Raw`, string>>;
+
+export function textFields<Name extends string>(name: Name, bytes: Buffer): TextFields<Name, string>;
+export function textFields<Name extends string>(name: Name, bytes: Buffer | null): TextFields<Name, string | null>;
+export function textFields(name: string, bytes: Buffer | null): Record<string, string | null> {
+  if (bytes === null) return { [name]: null };
+  const { text, raw } = hostText(bytes);
+  return raw === undefined ? { [name]: text } : { [name]: text, [`${name}Raw`]: raw };
 }

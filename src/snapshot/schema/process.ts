@@ -67,7 +67,7 @@ export const MappedLibrary = Type.Object(
     path: Type.String({ description: "in the process's mount namespace" }),
     pathRaw: Type.Optional(base64),
     deleted: Type.Boolean(),
-    device: Type.String({ description: 'major:minor, hexadecimal, as /proc/PID/maps prints it' }),
+    device: Type.String({ description: 'major:minor, decimal' }),
     inode: decimal,
     buildId: orNull(hex),
   },

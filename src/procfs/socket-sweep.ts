@@ -1,0 +1,189 @@
+import { closeSync, constants, openSync, readSync } from 'node:fs';
+import { StringDecoder } from 'node:string_decoder';
+import type { Socket, SocketOwner } from '../snapshot/schema/socket.js';
+import { errorCode } from './field-errors.js';
+import { hidepidOf, parseMountinfo } from './mountinfo.js';
+import { briefly } from './parents.js';
+import type { Procfs } from './procfs.js';
+import { parseSocketLine } from './socket-table.js';
+import { readSockets } from './sockets-of-process.js';
+
+export interface SweepLimits {
+  maxSockets: number;
+  /** Both passes together; what is left then is said in `truncated`. */
+  maxMs: number;
+}
+
+/** What a sweep saw and what it could not see. */
+export interface SocketSweep {
+  sockets: number;
+  /** Network namespaces whose tables were read. */
+  netns: number[];
+  /** Network namespaces that are mounted somewhere but in which no process runs: their sockets are not listed. */
+  netnsWithoutProcess: number[];
+  processes: number;
+  /** Processes whose descriptors could not be read (permission): their sockets have no owner. */
+  processesUnreadable: number;
+  /** The hidepid option of the mount, where processes of others are hidden by it. */
+  hidepid: string | null;
+  truncated: boolean;
+  errors: { netns: number; table: string; code: string }[];
+}
+
+/**
+ * Every TCP and UDP socket of every network namespace that has a process, with the processes that hold it open. One
+ * pass over all processes for owners and namespaces, then one table after the other; rows are handed on in batches, so
+ * that 200,000 sockets need no list of their own.
+ */
+export function sweepSockets(
+  procfs: Procfs,
+  when: Socket['when'],
+  limits: SweepLimits,
+  emit: (rows: Socket[]) => void,
+): SocketSweep {
+  const deadline = Date.now() + limits.maxMs;
+  const { owners, readers, ...pass } = sweepProcesses(procfs, deadline);
+  const { hidepid, mounted } = readMounts(procfs);
+  const sweep: SocketSweep = {
+    sockets: 0,
+    netns: [...readers.keys()],
+    netnsWithoutProcess: mounted.filter((netns) => !readers.has(netns)),
+    ...pass,
+    hidepid,
+    errors: [],
+  };
+  let batch: Socket[] = [];
+  for (const [netns, pids] of readers) {
+    for (const { table, proto, family } of TABLES) {
+      const code = readTable(procfs, pids, table, (line) => {
+        if (sweep.sockets >= limits.maxSockets || Date.now() > deadline) {
+          sweep.truncated = true;
+          return false;
+        }
+        const entry = parseSocketLine(line);
+        if (!entry) return true;
+        const holders = (entry.inode !== null && owners.get(entry.inode)) || [];
+        batch.push({ when, netns, proto, family, ...entry, owners: holders });
+        sweep.sockets++;
+        if (batch.length >= BATCH) {
+          emit(batch);
+          batch = [];
+        }
+        return true;
+      });
+      if (code !== null) sweep.errors.push({ netns, table, code });
+    }
+  }
+  if (batch.length > 0) emit(batch);
+  return sweep;
+}
+
+interface ProcessPass {
+  /** By socket inode. */
+  owners: Map<string, SocketOwner[]>;
+  /** By network namespace, a few processes through which its tables can be read. */
+  readers: Map<number, number[]>;
+  processes: number;
+  processesUnreadable: number;
+  truncated: boolean;
+}
+
+function sweepProcesses(procfs: Procfs, deadline: number): ProcessPass {
+  const { pids, truncated } = procfs.pids();
+  const pass: ProcessPass = { owners: new Map(), readers: new Map(), processes: 0, processesUnreadable: 0, truncated };
+  for (const pid of pids) {
+    if (Date.now() > deadline) {
+      pass.truncated = true;
+      break;
+    }
+    try {
+      procfs.using(pid, (directory) => {
+        pass.processes++;
+        const netns = Number(/^net:\[(\d{1,10})\]$/.exec(directory.link('ns/net').toString('latin1'))?.[1] ?? 0);
+        const readers = pass.readers.get(netns);
+        if (!readers && netns > 0) pass.readers.set(netns, [pid]);
+        else if (readers && readers.length < READERS_PER_NETNS) readers.push(pid);
+
+        const inodes = new Set(readSockets(directory).map(({ inode }) => inode));
+        if (inodes.size === 0) return;
+        const { row } = briefly(procfs, directory);
+        for (const inode of inodes) {
+          const holders = pass.owners.get(inode);
+          if (!holders) pass.owners.set(inode, [row]);
+          else if (holders.length < OWNERS_PER_SOCKET) holders.push(row);
+        }
+      });
+    } catch (error) {
+      if (errorCode(error) === 'EACCES' || errorCode(error) === 'EPERM') pass.processesUnreadable++;
+      // Else it is gone; that is no loss.
+    }
+  }
+  return pass;
+}
+
+/** Through the first of the processes that still lives. Null, or why no table could be read. */
+function readTable(
+  procfs: Procfs,
+  pids: readonly number[],
+  table: string,
+  each: (line: string) => boolean,
+): string | null {
+  let code = 'ESRCH';
+  for (const pid of pids) {
+    try {
+      procfs.using(pid, (directory) => {
+        eachLine(directory.at(`net/${table}`), each);
+      });
+      return null;
+    } catch (error) {
+      code = errorCode(error);
+      // A kernel without IPv6 has no such table.
+      if (code === 'ENOENT' && table.endsWith('6')) return null;
+    }
+  }
+  return code;
+}
+
+/** The tables have no bound, so they are read in pieces. `each` returns false to stop. */
+function eachLine(path: string, each: (line: string) => boolean): void {
+  const fd = openSync(path, constants.O_RDONLY);
+  try {
+    const decoder = new StringDecoder('latin1');
+    const buffer = Buffer.allocUnsafe(CHUNK);
+    let rest = '';
+    for (let count = readSync(fd, buffer); count > 0; count = readSync(fd, buffer)) {
+      const lines = (rest + decoder.write(buffer.subarray(0, count))).split('\n');
+      rest = lines.pop() ?? '';
+      if (rest.length > CHUNK) throw Object.assign(new Error(`${path}: no line ends`), { code: 'MALFORMED' });
+      for (const line of lines) if (!each(line)) return;
+    }
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function readMounts(procfs: Procfs): { hidepid: string | null; mounted: number[] } {
+  try {
+    const mounts = parseMountinfo(procfs.read('self/mountinfo', MAX_MOUNTINFO).bytes.toString('utf8'));
+    const mounted = mounts
+      .filter(({ type }) => type === 'nsfs')
+      .map(({ root }) => Number(/^net:\[(\d{1,10})\]$/.exec(root)?.[1] ?? 0));
+    return { hidepid: hidepidOf(mounts, procfs.root), mounted: [...new Set(mounted.filter((netns) => netns > 0))] };
+  } catch {
+    return { hidepid: null, mounted: [] };
+  }
+}
+
+const TABLES = [
+  { table: 'tcp', proto: 'tcp', family: 4 },
+  { table: 'tcp6', proto: 'tcp', family: 6 },
+  { table: 'udp', proto: 'udp', family: 4 },
+  { table: 'udp6', proto: 'udp', family: 6 },
+] as const;
+
+const BATCH = 1000;
+const CHUNK = 65536;
+const READERS_PER_NETNS = 8;
+/** Pre-forked servers share a listener among hundreds of workers; more are not needed to find them. */
+const OWNERS_PER_SOCKET = 4096;
+const MAX_MOUNTINFO = 4 * 1024 * 1024;
