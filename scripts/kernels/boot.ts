@@ -2,7 +2,7 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
 import { execa } from 'execa';
 import tar from 'tar-stream';
 import type { Kernel } from './debian.js';
@@ -88,18 +88,15 @@ function qemuArguments(run: GuestRun, initramfs: string, results: string): strin
 async function readTar(archive: Buffer): Promise<Map<string, Buffer>> {
   const files = new Map<string, Buffer>();
   const extract = tar.extract();
-  extract.on('entry', (header, stream, next) => {
-    const chunks: Buffer[] = [];
-    stream.on('data', (chunk: Buffer) => chunks.push(chunk));
-    stream.on('end', () => {
-      if (header.type === 'file') files.set(header.name.replace(/^\.\//, ''), Buffer.concat(chunks));
-      next();
-    });
-  });
-  await new Promise<void>((resolve) => {
-    extract.on('finish', resolve).on('error', () => resolve());
-    Readable.from([archive]).pipe(extract);
-  });
+  extract.end(archive);
+  try {
+    for await (const entry of extract) {
+      const content = await buffer(entry);
+      if (entry.header.type === 'file') files.set(entry.header.name.replace(/^\.\//, ''), content);
+    }
+  } catch {
+    // The guest was stopped while it sent: its status is missing too, and says so.
+  }
   return files;
 }
 
