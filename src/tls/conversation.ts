@@ -40,6 +40,12 @@ export class Conversation {
     return (clientSeen && this.#serverSeen) || (one.finder.done && other.finder.done);
   }
 
+  /** Bytes kept for hellos that are not whole yet and beyond holes; the caller bounds the sum over its connections. */
+  get heldBytes(): number {
+    const [one, other] = this.#sides;
+    return one.stream.pendingBytes + one.finder.heldBytes + other.stream.pendingBytes + other.finder.heldBytes;
+  }
+
   /** What was dropped, lost or contradictory in a direction. */
   stream(direction: Direction): Readonly<StreamAssembler> {
     return this.#sides[direction].stream;

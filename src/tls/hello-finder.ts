@@ -64,6 +64,11 @@ export class HelloFinder {
     return this.#done;
   }
 
+  /** Bytes kept of a hello that is not whole yet. */
+  get heldBytes(): number {
+    return this.#assembly?.message.length ?? 0;
+  }
+
   /**
    * Takes the next segment. `streamOffset` is that of its first byte; where it is beyond what came before, bytes were lost, and
    * where it is before, the bytes already seen are passed over.
