@@ -30,10 +30,11 @@ export const BODY_ORDER = [
 /** Neither in the manifest's list nor digested by it: the manifest itself, and what vouches for it. */
 export const HEAD_ORDER = [MANIFEST, SIGNATURE, SIGNER] as const;
 
-/** The place of a member in the file, by which two of them are compared. */
-export function bodyRank(path: string): string {
+/** The place of a digested member in the file, to be compared as a string; undefined for any other. */
+export function bodyRank(path: string): string | undefined {
   const rank = (BODY_ORDER as readonly string[]).indexOf(path);
-  return rank < 0 ? `~${path}` : String(rank);
+  if (rank >= 0) return String(rank);
+  return EXECUTABLE.test(path) ? `~${path}` : undefined;
 }
 
 export function isKnownMember(path: string): boolean {

@@ -1,0 +1,147 @@
+import { createHash } from 'node:crypto';
+import { TlsnapError } from '../errors.js';
+import { readContainer, type Member } from './container.js';
+import { parseDocument, parseManifest } from './manifest-file.js';
+import { HOST, MANIFEST, type RowMember } from './members.js';
+import { RowParser } from './row-parser.js';
+import type { Manifest } from './schema/manifest.js';
+import { rowCheck, type Rows } from './schema/validators.js';
+import { fileSource, inflate, requireGzip, type SnapshotSource } from './source.js';
+
+/** Some rows of one member, in the order of the file. */
+export type Batch<Wanted extends RowMember = RowMember> = {
+  [Name in Wanted]: { readonly member: Name; readonly rows: Rows[Name][] };
+}[Wanted];
+
+/** An opened snapshot. Nothing of it is written to disk, and never more than a few chunks are in memory. */
+export interface Snapshot {
+  readonly name: string;
+  readonly manifest: Manifest;
+  /** The digest that was printed when the snapshot was made, in lowercase hex. */
+  readonly manifestSha256: string;
+  /** The rows of one member. */
+  rows<Name extends RowMember>(member: Name): AsyncGenerator<Rows[Name][], void>;
+  /**
+   * The rows of several members in one pass over the file, in the order of the file: handshakes, fingerprints,
+   * processes, sockets, actions. A pass has to inflate everything before the last wanted member, so prefer this to
+   * several calls of `rows`.
+   */
+  batches<Wanted extends RowMember>(wanted: readonly Wanted[]): AsyncGenerator<Batch<Wanted>, void>;
+  /** `host.json`; null for an imported capture. */
+  host(): Promise<object | null>;
+}
+
+/**
+ * Opens a snapshot, which may have been made to do harm. Opening and reading throw a TlsnapError of kind `input` that
+ * names the member and the place (and `io` where the file cannot be read): structure, names, sizes, schema and digests
+ * are checked while it is read. The signature and the fingerprints are not; that is `verifySnapshot`'s work.
+ */
+export async function openSnapshot(path: string): Promise<Snapshot> {
+  await requireGzip(path);
+  return openSource(fileSource(path));
+}
+
+/** The same for a snapshot that is not a file, such as a decrypted one. */
+export async function openSource(source: SnapshotSource): Promise<Snapshot> {
+  const bytes = await readDocument(source, MANIFEST);
+  if (!bytes) throw new TlsnapError('input', source.name, 'not a snapshot: it has no manifest.json');
+  const manifest = parseManifest(bytes, `${source.name}, ${MANIFEST}`);
+  const batches = <Wanted extends RowMember>(wanted: readonly Wanted[]) => readBatches(source, manifest, wanted);
+  return {
+    name: source.name,
+    manifest,
+    manifestSha256: createHash('sha256').update(bytes).digest('hex'),
+    batches,
+    rows: async function* (member) {
+      for await (const { rows } of batches([member])) yield rows;
+    },
+    host: async () => {
+      if (!manifest.members.some(({ path }) => path === HOST)) return null;
+      const host = await readDocument(source, HOST, manifest);
+      if (!host) throw missing(source.name, HOST);
+      return parseDocument(host, `${source.name}, ${HOST}`) as object;
+    },
+  };
+}
+
+async function* readBatches<Wanted extends RowMember>(
+  source: SnapshotSource,
+  manifest: Manifest,
+  wanted: readonly Wanted[],
+): AsyncGenerator<Batch<Wanted>, void> {
+  const open = new Set<string>(wanted.map((member) => `${member}.ndjson`));
+  let current: { name: Wanted; parser: RowParser<object>; digest: Digest } | undefined;
+  for await (const events of readContainer(source.name, inflate(source))) {
+    for (const event of events) {
+      const { path } = event.member;
+      if (event.kind === 'start') {
+        if (!open.has(path)) continue;
+        const name = path.slice(0, -'.ndjson'.length) as Wanted;
+        const parser = new RowParser<object>(rowCheck(name), (line, problem) => {
+          throw new TlsnapError('input', `${source.name}, ${path} line ${line}`, problem);
+        });
+        current = { name, parser, digest: new Digest(source.name, event.member, manifest) };
+      }
+      if (!current) continue;
+      if (event.kind === 'data') {
+        current.digest.update(event.bytes);
+        const rows = current.parser.push(event.bytes);
+        if (rows.length > 0) yield { member: current.name, rows } as unknown as Batch<Wanted>;
+      }
+      if (event.kind === 'end') {
+        current.parser.finish();
+        current.digest.check();
+        current = undefined;
+        open.delete(path);
+        if (open.size === 0) return;
+      }
+    }
+  }
+  for (const path of open) throw missing(source.name, path);
+}
+
+async function readDocument(source: SnapshotSource, wanted: string, manifest?: Manifest): Promise<Buffer | undefined> {
+  const pieces: Buffer[] = [];
+  for await (const events of readContainer(source.name, inflate(source))) {
+    for (const event of events) {
+      if (event.member.path !== wanted) continue;
+      if (event.kind === 'data') pieces.push(Buffer.from(event.bytes));
+      if (event.kind !== 'end') continue;
+      const bytes = Buffer.concat(pieces);
+      if (manifest) {
+        const digest = new Digest(source.name, event.member, manifest);
+        digest.update(bytes);
+        digest.check();
+      }
+      return bytes;
+    }
+  }
+  return undefined;
+}
+
+/** A member's digest against the one in the manifest, which the signature covers. */
+class Digest {
+  readonly #place: string;
+  readonly #expected: string | undefined;
+  readonly #hash = createHash('sha256');
+
+  constructor(name: string, member: Member, manifest: Manifest) {
+    this.#place = `${name}, ${member.path}`;
+    this.#expected = manifest.members.find(({ path }) => path === member.path)?.sha256;
+  }
+
+  update(bytes: Buffer): void {
+    this.#hash.update(bytes);
+  }
+
+  check(): void {
+    if (this.#hash.digest('hex') === this.#expected) return;
+    throw new TlsnapError('input', this.#place, 'does not have the digest that the manifest gives', [
+      'Run tlsnap verify on the snapshot.',
+    ]);
+  }
+}
+
+function missing(name: string, path: string): TlsnapError {
+  return new TlsnapError('input', `${name}, ${path}`, 'is missing', ['Run tlsnap verify on the snapshot.']);
+}
