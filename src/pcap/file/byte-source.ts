@@ -1,0 +1,138 @@
+import { open } from 'node:fs/promises';
+import { pipeline, Readable } from 'node:stream';
+import { createGunzip } from 'node:zlib';
+import { ioError, TlsnapError } from '../../errors.js';
+
+/** The bytes of a capture, in order. */
+export interface ByteSource {
+  /** What messages call it. */
+  readonly name: string;
+  /** Size in bytes where known beforehand (a plain file), else null. */
+  readonly size: number | null;
+  /** Why the bytes ended before their time, once they did. */
+  readonly fault: string | null;
+  /** Fills `target` from its start; returns how many bytes, 0 only at the end. */
+  read(target: Buffer): Promise<number>;
+  close(): Promise<void>;
+}
+
+/** Opens `path`, or standard input for `-`. A gzip'd file is unpacked on the way. Throws TlsnapError. */
+export async function openByteSource(path: string, stdin: Readable): Promise<ByteSource> {
+  if (path === '-') return gunzipped(streamSource('standard input', stdin));
+  try {
+    const handle = await open(path, 'r');
+    const stat = await handle.stat();
+    if (stat.isDirectory()) {
+      await handle.close();
+      throw new TlsnapError('input', path, 'is a directory, not a capture file', ['Name a pcap or pcapng file.']);
+    }
+    const source: ByteSource = {
+      name: path,
+      size: stat.isFile() ? stat.size : null,
+      fault: null,
+      read: async (target) => (await handle.read(target, 0, target.length, null)).bytesRead,
+      close: () => handle.close(),
+    };
+    return await gunzipped(source);
+  } catch (error) {
+    throw ioError(path, error);
+  }
+}
+
+/** Reads a stream in the pieces it comes in; never asks for more than is being taken. */
+export function streamSource(name: string, stream: Readable): ByteSource {
+  const iterator = stream[Symbol.asyncIterator]() as AsyncIterator<Buffer | string>;
+  let piece: Buffer = Buffer.alloc(0);
+  return {
+    name,
+    size: null,
+    fault: null,
+    read: async (target) => {
+      if (piece.length === 0) {
+        const next = await iterator.next();
+        if (next.done) return 0;
+        piece = Buffer.from(next.value as Buffer);
+      }
+      const taken = piece.copy(target);
+      piece = piece.subarray(taken);
+      return taken;
+    },
+    close: async () => {
+      await iterator.return?.();
+    },
+  };
+}
+
+/** Looks at the first bytes, and unpacks what follows where they are gzip's (RFC 1952). */
+async function gunzipped(source: ByteSource): Promise<ByteSource> {
+  const first = Buffer.alloc(FIRST_READ);
+  const head = first.subarray(0, await fill(source, first));
+  const whole = prepended(head, source);
+  if (head[0] !== 0x1f || head[1] !== 0x8b) return whole;
+  const gunzip = createGunzip();
+  // The failure also ends the iteration below, which is where it is told.
+  pipeline(Readable.from(pieces(whole), { objectMode: false }), gunzip, () => undefined);
+  const unpacked = streamSource(source.name, gunzip);
+  let fault: string | null = null;
+  return {
+    name: source.name,
+    size: null,
+    get fault() {
+      return fault;
+    },
+    read: async (target) => {
+      try {
+        return await unpacked.read(target);
+      } catch (error) {
+        // A cut-off gzip file ends like a cut-off capture: what was unpacked before is kept.
+        const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+        if (!code.startsWith('Z_')) throw error;
+        fault = `the gzip data is cut off or damaged (${code})`;
+        return 0;
+      }
+    },
+    close: async () => {
+      gunzip.destroy();
+      await source.close();
+    },
+  };
+}
+
+async function* pieces(source: ByteSource): AsyncGenerator<Buffer> {
+  for (;;) {
+    const piece = Buffer.allocUnsafe(PIECE);
+    const read = await source.read(piece);
+    if (read === 0) return;
+    yield piece.subarray(0, read);
+  }
+}
+
+/** `head`, then what `source` still has. */
+function prepended(head: Buffer, source: ByteSource): ByteSource {
+  let rest = head;
+  return {
+    name: source.name,
+    size: source.size,
+    fault: null,
+    read: async (target) => {
+      if (rest.length === 0) return source.read(target);
+      const taken = rest.copy(target);
+      rest = rest.subarray(taken);
+      return taken;
+    },
+    close: () => source.close(),
+  };
+}
+
+async function fill(source: ByteSource, target: Buffer): Promise<number> {
+  let length = 0;
+  while (length < target.length) {
+    const read = await source.read(target.subarray(length));
+    if (read === 0) break;
+    length += read;
+  }
+  return length;
+}
+
+const FIRST_READ = 32;
+const PIECE = 256 << 10;

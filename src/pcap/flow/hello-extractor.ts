@@ -1,0 +1,176 @@
+import type { Direction } from '../../tls/conversation.js';
+import type { CapturedPacket, PacketSink } from '../file/captured-packet.js';
+import type { CapturedHello, HelloSink } from '../hello/captured-hello.js';
+import { Dissector, PROTOCOL } from '../layers/dissector.js';
+import { QuicFlow } from '../quic/quic-flow.js';
+import { resemblesQuic } from '../quic/long-header.js';
+import { DtlsFlow, resemblesDtlsHandshake } from './dtls-flow.js';
+import { FlowTable, type FlowEnd } from './flow-table.js';
+import { HeldBudget } from './held-budget.js';
+import { TcpFlow } from './tcp-flow.js';
+
+/** Where a hello was sent from and to. */
+export interface HelloEnds {
+  readonly from: FlowEnd;
+  readonly to: FlowEnd;
+}
+
+/** Takes every hello of a capture, in the order in which they become whole. */
+export type ExtractedHelloSink = (hello: CapturedHello, ends: HelloEnds) => void;
+
+export interface ExtractorOptions {
+  /** Connections followed at the same time, a power of two. */
+  readonly maxFlows?: number;
+  /** Bytes of unfinished hellos and beyond holes, over all connections. */
+  readonly maxHeldBytes?: number;
+  /** Makes the flow table's hash unpredictable to the author of a capture. */
+  readonly seed?: number;
+}
+
+/** From packets to hellos: follows every TCP connection, QUIC connection and DTLS association, in bounded memory. */
+export class HelloExtractor implements PacketSink {
+  /** TCP segments and UDP datagrams seen. */
+  transportPackets = 0;
+  readonly dissector = new Dissector();
+  private readonly sink: ExtractedHelloSink;
+  private readonly table: FlowTable<Flow>;
+  private readonly held: HeldBudget;
+  /** For each slot: which ends' first sequence numbers are known, and whether the flow is over and done with. */
+  private readonly flags: Uint8Array;
+  /** Sequence number of the first byte, for the lower end at twice the slot and for the other behind it. */
+  private readonly bases: Uint32Array;
+  private readonly emit: HelloSink = (hello, slot, fromLow) => {
+    const ends = this.table.ends(slot);
+    this.sink(hello, fromLow ? { from: ends.low, to: ends.high } : { from: ends.high, to: ends.low });
+  };
+
+  constructor(sink: ExtractedHelloSink, options: ExtractorOptions = {}) {
+    const { maxFlows = 1 << 17, maxHeldBytes = 64 << 20, seed = 0 } = options;
+    this.sink = sink;
+    this.table = new FlowTable(maxFlows, (slot) => this.finish(slot), seed);
+    this.held = new HeldBudget(maxHeldBytes, (slot) => this.finish(slot));
+    this.flags = new Uint8Array(maxFlows + 1);
+    this.bases = new Uint32Array(2 * (maxFlows + 1));
+  }
+
+  /** Connections given up before both hellos were seen, for want of room. */
+  get flowsGivenUp(): number {
+    return this.table.evicted + this.held.exceeded;
+  }
+
+  packet(packet: CapturedPacket): void {
+    const protocol = this.dissector.dissect(packet);
+    if (protocol === PROTOCOL.none) return;
+    this.transportPackets++;
+    if (protocol === PROTOCOL.tcp) this.tcp(packet);
+    else this.udp(packet);
+  }
+
+  /** The capture is over: hellos that were not finished come out as they are. */
+  end(): void {
+    for (let slot = 1; slot <= this.table.size; slot++) this.finish(slot);
+  }
+
+  private tcp(packet: CapturedPacket): void {
+    const { dissector, table } = this;
+    const { tcpFlags, sequence, offset, end } = dissector;
+    const isSyn = (tcpFlags & SYN) !== 0;
+    // Bare acknowledgements say nothing about hellos, and are every other packet. Nor do FIN and RST: anyone can have
+    // sent them, and what follows them is looked at all the same.
+    if (!isSyn && offset === end) return;
+    const found = table.find(dissector, PROTOCOL.tcp) || this.add(PROTOCOL.tcp);
+    const slot = Math.abs(found);
+    const direction: Direction = found > 0 ? 0 : 1;
+    if (isSyn) this.syn(slot, direction, (tcpFlags & ACK) !== 0, (sequence + 1) >>> 0);
+    if (offset === end || this.isDone(slot)) return;
+    const first = (isSyn ? sequence + 1 : sequence) >>> 0;
+    this.tcpData(packet, slot, direction, first, dissector.buffer.subarray(offset, end));
+  }
+
+  /** Notes where a direction starts; a SYN with another number than before starts another connection. */
+  private syn(slot: number, direction: Direction, isAnswer: boolean, base: number): void {
+    const known = direction === 0 ? LOW_KNOWN : HIGH_KNOWN;
+    const flags = this.flags[slot] ?? 0;
+    const at = slot * 2 + direction;
+    if (flags & known && this.bases[at] === base) return;
+    const flow = this.table.state(slot);
+    if (flow instanceof TcpFlow && isAnswer) {
+      if (!flow.isUntouched(direction)) return;
+      flow.rebase(direction, base);
+    } else if (!isAnswer && flags !== 0) {
+      this.finish(slot);
+      this.flags[slot] = 0;
+      this.table.revive(slot);
+    }
+    this.bases[at] = base;
+    this.flags[slot] = (this.flags[slot] ?? 0) | known;
+  }
+
+  private tcpData(packet: CapturedPacket, slot: number, direction: Direction, sequence: number, bytes: Buffer): void {
+    let flow = this.table.state(slot);
+    if (!(flow instanceof TcpFlow)) {
+      const flags = this.flags[slot] ?? 0;
+      const low = flags & LOW_KNOWN ? (this.bases[slot * 2] ?? 0) : null;
+      const high = flags & HIGH_KNOWN ? (this.bases[slot * 2 + 1] ?? 0) : null;
+      flow = new TcpFlow([low, high], (hello, from) => this.emit(hello, slot, from === 0));
+      this.table.setState(slot, flow);
+    }
+    flow.push(direction, sequence, bytes, packet);
+    this.settle(slot, flow);
+  }
+
+  private udp(packet: CapturedPacket): void {
+    const { dissector, table } = this;
+    const { buffer, offset, end } = dissector;
+    const isQuic = resemblesQuic(buffer, offset, end);
+    if (!isQuic && !resemblesDtlsHandshake(buffer, offset, end)) return;
+    const found = table.find(dissector, PROTOCOL.udp) || this.add(PROTOCOL.udp);
+    const slot = Math.abs(found);
+    if (this.isDone(slot)) return;
+    let flow = table.state(slot);
+    if (flow === undefined) {
+      const sink = (hello: CapturedHello, fromLow: boolean) => this.emit(hello, slot, fromLow);
+      flow = isQuic ? new QuicFlow(sink) : new DtlsFlow(sink);
+      table.setState(slot, flow);
+    }
+    if (flow instanceof TcpFlow) return;
+    flow.datagram(found > 0, buffer, offset, end, () => packet.timeNs());
+    this.settle(slot, flow);
+  }
+
+  /** After a flow took something: drops it when it is done, else accounts for what it keeps. */
+  private settle(slot: number, flow: Flow): void {
+    if (flow.done) this.finish(slot);
+    else this.held.set(slot, flow.heldBytes);
+  }
+
+  private add(protocol: number): number {
+    const found = this.table.addMissing(this.dissector, protocol);
+    this.flags[Math.abs(found)] = 0;
+    return found;
+  }
+
+  private isDone(slot: number): boolean {
+    return ((this.flags[slot] ?? 0) & DONE) !== 0;
+  }
+
+  /** Ends what is in a slot, and lets later packets of the same flow pass by. */
+  private finish(slot: number): void {
+    const flow = this.table.state(slot);
+    this.flags[slot] = (this.flags[slot] ?? 0) | DONE;
+    this.table.retire(slot);
+    this.held.set(slot, 0);
+    if (flow === undefined) return;
+    this.table.setState(slot, undefined);
+    flow.end();
+  }
+}
+
+type Flow = TcpFlow | QuicFlow | DtlsFlow;
+
+const LOW_KNOWN = 1;
+const HIGH_KNOWN = 2;
+const DONE = 4;
+
+const SYN = 0x02;
+const ACK = 0x10;

@@ -1,0 +1,126 @@
+import { randomBytes } from 'node:crypto';
+import type { SnapshotFacts } from '../snapshot/schema/manifest.js';
+import type { SnapshotWriter } from '../snapshot/writer.js';
+import { FingerprintCache } from '../tls/fingerprint-cache.js';
+import type { ByteSource } from './file/byte-source.js';
+import type { CapturedPacket } from './file/captured-packet.js';
+import { type CaptureSummary, readCapture } from './file/read-capture.js';
+import { HelloExtractor } from './flow/hello-extractor.js';
+import { helloRow } from './hello/hello-row.js';
+import { formatTimeNs } from './hello/time-text.js';
+
+/** What of the manifest an imported capture knows. */
+export type ImportFacts = Pick<SnapshotFacts, 'window' | 'coverage'>;
+
+export interface ImportedCapture {
+  readonly summary: CaptureSummary;
+  readonly hellos: { readonly client: number; readonly server: number; readonly truncated: number };
+  readonly facts: ImportFacts;
+  /** What a reader of the snapshot must know, one sentence each: where the capture ends early, what was passed over. */
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Reads a capture and adds a line to the timeline for every hello in it; the caller finishes the snapshot.
+ * Memory is bounded whatever the capture holds. Throws TlsnapError (`input`) where nothing of it could be read.
+ * @param progress told from time to time how many bytes of the (unpacked) capture are read
+ */
+export async function importCapture(
+  source: ByteSource,
+  writer: Pick<SnapshotWriter, 'handshakes'>,
+  progress: (bytes: number) => void = () => undefined,
+): Promise<ImportedCapture> {
+  const cache = new FingerprintCache();
+  const hellos = { client: 0, server: 0, truncated: 0 };
+  const extractor = new HelloExtractor(
+    (hello, ends) => {
+      writer.handshakes.add(hello.timeNs, helloRow(hello, ends, cache));
+      hellos[hello.kind]++;
+      if (!hello.complete) hellos.truncated++;
+    },
+    { seed: randomBytes(4).readInt32LE() },
+  );
+  const span = new TimeSpan();
+  const sink = {
+    packet: (packet: CapturedPacket) => {
+      span.note(packet);
+      extractor.packet(packet);
+    },
+  };
+  const summary = await readCapture(source, sink, (bytes) => {
+    progress(bytes);
+    return undefined;
+  });
+  extractor.end();
+  const losses = lossesOf(summary, extractor);
+  const warnings = warningsOf(source.name, summary, extractor);
+  const facts: ImportFacts = {
+    window: { asked: null, ...span.window(), endedBy: summary.fault ? 'error' : 'input-end' },
+    coverage: {
+      events: hellos.client + hellos.server,
+      lossesByKind: losses,
+      hellosTruncated: hellos.truncated,
+      hellosWithoutProcess: hellos.client + hellos.server,
+      connectionsWithoutHello: null,
+      socketsOlderThanWindow: null,
+      kernelFeaturesMissing: [],
+      limits: extractor.flowsGivenUp > 0 ? ['connections followed at the same time, or bytes kept for them'] : [],
+      notes: warnings.slice(),
+      redacted: 0,
+      reconciliation: null,
+    },
+  };
+  return { summary, hellos, facts, warnings };
+}
+
+/** The time of the first and of the last packet in the file. */
+class TimeSpan {
+  private first: bigint | null = null;
+  private last: Pick<CapturedPacket, 'clock' | 'timeHigh' | 'timeLow'> | null = null;
+
+  note(packet: CapturedPacket): void {
+    this.first ??= packet.timeNs();
+    // One object for the file: it still holds the last packet's time when the file is over.
+    this.last = packet;
+  }
+
+  window(): { start: string; end: string } {
+    const now = BigInt(Date.now()) * 1_000_000n;
+    const first = this.first ?? now;
+    const last = this.last?.clock.toNs(this.last.timeHigh, this.last.timeLow) ?? now;
+    const [start, end] = first <= last ? [first, last] : [last, first];
+    return { start: formatTimeNs(start), end: formatTimeNs(end) };
+  }
+}
+
+function lossesOf(summary: CaptureSummary, extractor: HelloExtractor): Record<string, number> {
+  const { dissector } = extractor;
+  const unknownLinks = [...dissector.unknownLinkTypes.values()].reduce((sum, count) => sum + count, 0);
+  const losses = {
+    'capture.unreadable-rest': summary.fault ? 1 : 0,
+    'capture.oversized-record': summary.oversized,
+    'packet.unknown-link-type': unknownLinks,
+    'packet.too-many-layers': dissector.tooDeep,
+    'packet.fragments-incomplete': dissector.fragments.dropped + dissector.fragments.size,
+    'flow.given-up': extractor.flowsGivenUp,
+  };
+  return Object.fromEntries(Object.entries(losses).filter(([, count]) => count > 0));
+}
+
+function warningsOf(name: string, summary: CaptureSummary, extractor: HelloExtractor): string[] {
+  const warnings: string[] = [];
+  const { fault, packets, oversized } = summary;
+  if (fault) {
+    const what = fault.kind === 'cut' ? 'is cut off' : 'is damaged';
+    warnings.push(`${name}: ${what} at byte ${fault.offset} (${fault.detail}); the ${packets} packets before are kept`);
+  }
+  if (packets === 0) warnings.push(`${name}: holds no packets`);
+  if (oversized > 0) warnings.push(`${name}: ${oversized} records larger than any packet were passed over`);
+  for (const [linkType, count] of extractor.dissector.unknownLinkTypes) {
+    warnings.push(`${name}: ${count} packets of link type ${linkType}, which is not understood, were passed over`);
+  }
+  if (extractor.flowsGivenUp > 0) {
+    warnings.push(`${name}: ${extractor.flowsGivenUp} connections were given up unfinished, to keep memory bounded`);
+  }
+  return warnings;
+}

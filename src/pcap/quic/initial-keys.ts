@@ -1,0 +1,79 @@
+/** Keys of Initial packets, and the packets without their protection (RFC 9001 sections 5.2 to 5.4). */
+import { createCipheriv, createDecipheriv, createHmac } from 'node:crypto';
+import type { LongPacket } from './long-header.js';
+import type { QuicVersion } from './versions.js';
+
+export type QuicSide = 'client' | 'server';
+
+/** What a client and a server protect their Initial packets with; anyone who saw the first packet can derive it. */
+export class InitialKeys {
+  private readonly version: QuicVersion;
+  private readonly secret: Buffer;
+  private readonly sides: { client?: SideKeys; server?: SideKeys } = {};
+
+  /** @param dcid destination connection id of the client's first packet, or of its first one after a Retry */
+  constructor(version: QuicVersion, dcid: Buffer) {
+    this.version = version;
+    this.secret = createHmac('sha256', version.salt).update(dcid).digest();
+  }
+
+  /** The frames in an Initial packet that `side` sent, or null where these are not its keys. */
+  open(buffer: Buffer, packet: LongPacket, side: QuicSide): Buffer | null {
+    const keys = (this.sides[side] ??= this.derive(side));
+    const at = packet.packetNumberAt;
+    // The sample starts where the packet number would end if it were as long as it can be.
+    if (packet.end - at < MAX_PACKET_NUMBER + SAMPLE) return null;
+    const mask = createCipheriv('aes-128-ecb', keys.hp, null).update(
+      buffer.subarray(at + MAX_PACKET_NUMBER, at + MAX_PACKET_NUMBER + SAMPLE),
+    );
+    const first = buffer.readUInt8(packet.start) ^ (mask.readUInt8(0) & 0x0f);
+    const numberLength = (first & 3) + 1;
+    if (packet.end - at < numberLength + TAG) return null;
+    const header = Buffer.from(buffer.subarray(packet.start, at + numberLength));
+    header[0] = first;
+    const nonce = Buffer.from(keys.iv);
+    for (let index = 0; index < numberLength; index++) {
+      const byte = buffer.readUInt8(at + index) ^ mask.readUInt8(1 + index);
+      header[header.length - numberLength + index] = byte;
+      const place = nonce.length - numberLength + index;
+      nonce[place] = (nonce[place] ?? 0) ^ byte;
+    }
+    const decipher = createDecipheriv('aes-128-gcm', keys.key, nonce);
+    decipher.setAAD(header);
+    decipher.setAuthTag(buffer.subarray(packet.end - TAG, packet.end));
+    const frames = decipher.update(buffer.subarray(at + numberLength, packet.end - TAG));
+    try {
+      decipher.final();
+    } catch {
+      return null;
+    }
+    return frames;
+  }
+
+  private derive(side: QuicSide): SideKeys {
+    const secret = expandLabel(this.secret, side === 'client' ? 'client in' : 'server in', 32);
+    const prefix = this.version.labelPrefix;
+    return {
+      key: expandLabel(secret, `${prefix} key`, 16),
+      iv: expandLabel(secret, `${prefix} iv`, 12),
+      hp: expandLabel(secret, `${prefix} hp`, 16),
+    };
+  }
+}
+
+interface SideKeys {
+  readonly key: Buffer;
+  readonly iv: Buffer;
+  readonly hp: Buffer;
+}
+
+/** HKDF-Expand-Label (RFC 8446 section 7.1) with an empty context and at most one hash of output. */
+function expandLabel(secret: Buffer, label: string, length: number): Buffer {
+  const full = `tls13 ${label}`;
+  const info = Buffer.from(`\0${String.fromCharCode(length, full.length)}${full}\0\x01`, 'latin1');
+  return createHmac('sha256', secret).update(info).digest().subarray(0, length);
+}
+
+const MAX_PACKET_NUMBER = 4;
+const SAMPLE = 16;
+const TAG = 16;

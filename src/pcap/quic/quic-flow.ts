@@ -1,0 +1,187 @@
+import { type HelloKind, helloKind } from '../../tls/handshake.js';
+import { isRetryRandom } from '../../tls/server-hello.js';
+import type { CapturedHello } from '../hello/captured-hello.js';
+import { type CryptoMessage, CryptoStream } from './crypto-stream.js';
+import { cryptoFrames } from './frames.js';
+import { InitialKeys, type QuicSide } from './initial-keys.js';
+import { type LongPacket, readLongPacket } from './long-header.js';
+
+/** Takes a hello; `fromLow` is that of the datagram which completed it. */
+export type QuicHelloSink = (hello: CapturedHello, fromLow: boolean) => void;
+
+/**
+ * The QUIC connections between two addresses and ports: their Initial packets, and the hellos in those.
+ * Keys follow from the connection id that the client chose (RFC 9001 section 5.2), so the side that a packet opens as
+ * a client's is the client; after a Retry they follow from the id that the server chose, and the same hello is sent again.
+ */
+export class QuicFlow {
+  private readonly sink: QuicHelloSink;
+  private connections: Connection[] = [];
+  private failures = 0;
+
+  constructor(sink: QuicHelloSink) {
+    this.sink = sink;
+  }
+
+  /** True once nothing more is looked for here: packets that no key opens have used up the budget. */
+  get done(): boolean {
+    return this.failures >= MAX_FAILURES;
+  }
+
+  /** Bytes kept for hellos that are not whole yet. */
+  get heldBytes(): number {
+    return this.connections.reduce((sum, { heldBytes }) => sum + heldBytes, 0);
+  }
+
+  /** Takes the datagram in buffer[start, end). */
+  datagram(fromLow: boolean, buffer: Buffer, start: number, end: number, timeNs: () => bigint): void {
+    let at = start;
+    // Packets may be coalesced (RFC 9000 section 12.2); a datagram has no room for more than a few.
+    for (let count = 0; count < MAX_COALESCED && at < end && !this.done; count++) {
+      const packet = readLongPacket(buffer, at, end);
+      if (!packet) return;
+      if (packet.kind === 'retry') this.retry(fromLow, packet);
+      else if (packet.kind === 'initial') this.initial(fromLow, buffer, packet, timeNs);
+      at = packet.end;
+    }
+  }
+
+  /** No more datagrams will come: hellos that were not finished come out as they are. */
+  end(): void {
+    for (const connection of this.connections) connection.end(this.sink);
+    this.connections = [];
+  }
+
+  private retry(fromLow: boolean, packet: LongPacket): void {
+    for (const connection of this.connections) {
+      if (connection.clientIsLow !== fromLow && connection.isToClient(packet.dcid)) connection.noteRetry(packet.scid);
+    }
+  }
+
+  private initial(fromLow: boolean, buffer: Buffer, packet: LongPacket, timeNs: () => bigint): void {
+    for (let index = this.connections.length - 1; index >= 0; index--) {
+      const connection = this.connections[index];
+      if (!connection?.concerns(packet, fromLow)) continue;
+      if (connection.done) return;
+      const side = connection.clientIsLow === fromLow ? 'client' : 'server';
+      const frames = connection.keys.open(buffer, packet, side);
+      if (!frames) continue;
+      connection.take(side, packet, frames, timeNs(), this.sink);
+      return;
+    }
+    this.newKeys(fromLow, buffer, packet, timeNs);
+  }
+
+  /** A client's packet with a connection id that no known keys follow from: a new connection, or one after a Retry. */
+  private newKeys(fromLow: boolean, buffer: Buffer, packet: LongPacket, timeNs: () => bigint): void {
+    const keys = new InitialKeys(packet.version, packet.dcid);
+    const frames = keys.open(buffer, packet, 'client');
+    if (!frames) {
+      this.failures++;
+      return;
+    }
+    let connection = this.connections.find((known) => known.clientIsLow === fromLow && known.retriedTo(packet.dcid));
+    if (connection) connection.rekey(keys, packet.dcid);
+    else {
+      connection = new Connection(keys, Buffer.from(packet.dcid), fromLow);
+      if (this.connections.length >= MAX_CONNECTIONS) this.connections.shift()?.end(this.sink);
+      this.connections.push(connection);
+    }
+    connection.take('client', packet, frames, timeNs(), this.sink);
+  }
+}
+
+class Connection {
+  keys: InitialKeys;
+  readonly clientIsLow: boolean;
+  /** True once both hellos are seen, or too many packets came without them. */
+  done = false;
+  /** The ids that the client's packets are addressed to: the one it made up, and what the server asks for. */
+  private serverIds: Buffer[];
+  private clientId: Buffer | null = null;
+  private retryId: Buffer | null = null;
+  private retried = false;
+  private clientSeen = false;
+  private packets = 0;
+  private readonly streams = { client: new CryptoStream(), server: new CryptoStream() };
+
+  constructor(keys: InitialKeys, dcid: Buffer, clientIsLow: boolean) {
+    this.keys = keys;
+    this.serverIds = [dcid];
+    this.clientIsLow = clientIsLow;
+  }
+
+  get heldBytes(): number {
+    return this.streams.client.heldBytes + this.streams.server.heldBytes;
+  }
+
+  concerns(packet: LongPacket, fromLow: boolean): boolean {
+    if (fromLow !== this.clientIsLow) return this.isToClient(packet.dcid);
+    return this.serverIds.some((id) => id.equals(packet.dcid));
+  }
+
+  isToClient(dcid: Buffer): boolean {
+    return this.clientId?.equals(dcid) ?? false;
+  }
+
+  /** Only the first Retry counts (RFC 9000 section 17.2.5.2). */
+  noteRetry(scid: Buffer): void {
+    this.retryId ??= Buffer.from(scid);
+  }
+
+  retriedTo(dcid: Buffer): boolean {
+    return this.retryId?.equals(dcid) ?? false;
+  }
+
+  rekey(keys: InitialKeys, dcid: Buffer): void {
+    this.keys = keys;
+    this.serverIds = [Buffer.from(dcid)];
+  }
+
+  /** Takes the frames of a packet that `side` sent. */
+  take(side: QuicSide, packet: LongPacket, frames: Buffer, timeNs: bigint, sink: QuicHelloSink): void {
+    if (side === 'client') this.clientId ??= Buffer.from(packet.scid);
+    // The client addresses its next packets to the id that the server's first one names.
+    else this.noteServerId(packet.scid);
+    for (const message of this.streams[side].push(cryptoFrames(frames), timeNs)) this.message(side, message, sink);
+    if (++this.packets >= MAX_PACKETS) this.end(sink);
+  }
+
+  private noteServerId(scid: Buffer): void {
+    if (this.serverIds.length >= MAX_SERVER_IDS || this.serverIds.some((id) => id.equals(scid))) return;
+    this.serverIds.push(Buffer.from(scid));
+  }
+
+  end(sink: QuicHelloSink): void {
+    if (this.done) return;
+    for (const side of ['client', 'server'] as const) {
+      const message = this.streams[side].end();
+      if (message) this.message(side, message, sink);
+    }
+    this.done = true;
+  }
+
+  private message(side: QuicSide, message: CryptoMessage, sink: QuicHelloSink): void {
+    const kind: HelloKind | null = helloKind(message.raw.readUInt8(0));
+    if (kind !== side || this.done) return;
+    const isRetry = kind === 'server' && isRetryRandom(message.raw.subarray(RANDOM_START, RANDOM_END));
+    const afterRetry = this.retried && !isRetry;
+    const fromLow = (side === 'client') === this.clientIsLow;
+    sink({ ...message, kind, transport: 'quic', records: 0, sslv2: false, afterRetry }, fromLow);
+    if (isRetry) this.retried = true;
+    if (kind === 'client' && message.complete) this.clientSeen = true;
+    if (kind === 'server' && !isRetry && message.complete && this.clientSeen) this.done = true;
+  }
+}
+
+/** Where the random stands in a handshake message. */
+const RANDOM_START = 6;
+const RANDOM_END = 38;
+/** Packets that no key opened: not QUIC, or a connection whose start was not captured. */
+const MAX_FAILURES = 16;
+const MAX_COALESCED = 16;
+/** At the same time between the same two ports; a proxy may have several. */
+const MAX_CONNECTIONS = 8;
+/** Initial packets of one connection. */
+const MAX_PACKETS = 128;
+const MAX_SERVER_IDS = 4;

@@ -1,0 +1,37 @@
+/** What differs between the versions of QUIC whose Initial packets can be read. */
+export interface QuicVersion {
+  /** Initial salt (RFC 9001 section 5.2, RFC 9369 section 3.3.1). */
+  readonly salt: Buffer;
+  /** What precedes `key`, `iv` and `hp` in the labels of key derivation. */
+  readonly labelPrefix: 'quic' | 'quicv2';
+  /** Long packet types (RFC 9000 section 17.2, RFC 9369 section 3.2); the others carry no hello. */
+  readonly initialType: number;
+  readonly retryType: number;
+}
+
+/** Null for versions whose salt is not known, and for version negotiation (0). */
+export function quicVersion(version: number): QuicVersion | null {
+  if (version === 1) return V1;
+  if (version === 0x6b3343cf) return V2;
+  // 0xff0000NN is draft NN.
+  if (version >>> 8 !== 0xff0000) return null;
+  const draft = version & 0xff;
+  if (draft >= 33 && draft <= 34) return V1;
+  if (draft >= 29 && draft <= 32) return DRAFT_29;
+  return draft >= 23 && draft <= 28 ? DRAFT_23 : null;
+}
+
+const V1: QuicVersion = {
+  salt: Buffer.from('38762cf7f55934b34d179ae6a4c80cadccbb7f0a', 'hex'),
+  labelPrefix: 'quic',
+  initialType: 0,
+  retryType: 3,
+};
+const V2: QuicVersion = {
+  salt: Buffer.from('0dede3def700a6db819381be6e269dcbf9bd2ed9', 'hex'),
+  labelPrefix: 'quicv2',
+  initialType: 1,
+  retryType: 0,
+};
+const DRAFT_29: QuicVersion = { ...V1, salt: Buffer.from('afbfec289993d24c9e9786f19c6111e04390a899', 'hex') };
+const DRAFT_23: QuicVersion = { ...V1, salt: Buffer.from('c3eef712c72ebb5a11a7d2432bb46365bef9f502', 'hex') };
