@@ -201,14 +201,11 @@ static __always_inline __u32 ship_sized(struct __sk_buff *skb, struct tlsnap_con
 		lose_chunk(search);
 		return 0;
 	}
+	/* 5.10 to 6.12 lose a lower bound that is tested for; they keep one that is computed. */
+	length = ((length - 1) & (TLSNAP_CHUNK_LARGE - 1)) + 1;
+	asm volatile("" : "+r"(length));
 	if (length > capacity)
 		length = capacity;
-	/* Two tests that clang must not fold into one: 6.1 loses the bound then. */
-	asm volatile("" : "+r"(length));
-	if (length == 0 || length > capacity) {
-		bpf_ringbuf_discard(chunk, BPF_RB_NO_WAKEUP);
-		return 0;
-	}
 	fill_chunk(chunk, connection, search, shipment, length);
 	if (bpf_skb_load_bytes(skb, shipment->at, chunk->bytes, length)) {
 		bpf_ringbuf_discard(chunk, BPF_RB_NO_WAKEUP);
@@ -223,8 +220,12 @@ static __always_inline __u32 ship_sized(struct __sk_buff *skb, struct tlsnap_con
 }
 
 static __always_inline __u32 ship_once(struct __sk_buff *skb, struct tlsnap_connection *connection,
-				       struct tlsnap_search *search, const struct tlsnap_shipment *shipment)
+				       struct tlsnap_search *search, struct tlsnap_shipment *shipment)
 {
+	if (shipment->length == 0)
+		return 0;
+	if (shipment->length > TLSNAP_CHUNK_LARGE)
+		shipment->length = TLSNAP_CHUNK_LARGE;
 	if (shipment->length <= TLSNAP_CHUNK_SMALL)
 		return ship_sized(skb, connection, search, shipment, TLSNAP_CHUNK_SMALL);
 	if (shipment->length <= TLSNAP_CHUNK_MEDIUM)

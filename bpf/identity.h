@@ -137,10 +137,12 @@ static __always_inline void read_exe(struct tlsnap_process *out, struct task_str
 			mount = above;
 			continue;
 		}
-		if (used > TLSNAP_EXE_LENGTH - TLSNAP_NAME_ROOM)
+		if (used >= TLSNAP_EXE_LENGTH - TLSNAP_NAME_ROOM)
 			break;
-		length = bpf_probe_read_kernel_str(out->exe + used, TLSNAP_NAME_ROOM,
-						   BPF_CORE_READ(dentry, d_name.name));
+		/* The mask repeats the test above in a form that 6.1 does not lose. */
+		asm volatile("" : "+r"(used));
+		length = bpf_probe_read_kernel_str(out->exe + (used & (TLSNAP_EXE_LENGTH - TLSNAP_NAME_ROOM - 1)),
+						   TLSNAP_NAME_ROOM, BPF_CORE_READ(dentry, d_name.name));
 		if (length <= 0)
 			break;
 		used += (__u32)length & (TLSNAP_NAME_ROOM - 1);
@@ -183,8 +185,8 @@ static __always_inline int report_process(struct task_struct *task, struct tlsna
 	out->cmdline_total = 0;
 	out->exe_length = 0;
 	read_ancestors(out, task);
-	read_cmdline(out, task);
-	if (tlsnap_task_paths) {
+	if (tlsnap_probe_read) {
+		read_cmdline(out, task);
 		read_exe(out, task);
 		read_nspid(out, task);
 	}

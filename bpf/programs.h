@@ -20,8 +20,11 @@
  * 0: walk it by bpf_probe_read_kernel. Kernels before 5.18 have only this for cgroup programs.
  */
 const volatile __u32 tlsnap_task_btf = 0;
-/* 1: names and paths of processes may be read by bpf_probe_read_kernel_str (lockdown=confidentiality forbids it). */
-const volatile __u32 tlsnap_task_paths = 1;
+/*
+ * 1: the bpf_probe_read helpers may be called, which executable paths and command lines need. lockdown=confidentiality
+ * forbids those that read the kernel, and libbpf then takes none of them to exist.
+ */
+const volatile __u32 tlsnap_probe_read = 1;
 /* Data segments per direction and search in which a hello must begin: 24 found CONNECT, SMTP and PostgreSQL. */
 const volatile __u32 tlsnap_segment_budget = 24;
 /* Bytes in the ring from which on the reader is woken; before that it looks by itself every few milliseconds. */

@@ -16,6 +16,7 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 #define TLSNAP_LET_THROUGH 1
 /* A gap larger than this is not reordering but a sequence number from elsewhere. */
 #define TLSNAP_GAP_MAX (1 << 20)
+#define TLSNAP_EARLY_CHUNKS 4
 
 /*
  * Data that reached a listener before its connection existed: on a TCP Fast Open SYN, or behind a lost third ACK.
@@ -33,8 +34,10 @@ struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 4096);
 	__type(key, struct tlsnap_early_key);
-	__type(value, struct tlsnap_search);
+	__type(value, struct tlsnap_connection);
 } early SEC(".maps");
+
+static const struct tlsnap_connection no_connection;
 
 /* The socket's own view of the connection: what the process asked for, before any address translation. */
 static __always_inline void read_flow(struct tlsnap_flow *flow, struct tcp_sock *tcp)
@@ -71,12 +74,14 @@ static __always_inline void join_early(struct tlsnap_connection *connection)
 	struct tlsnap_search *mine = &connection->search[TLSNAP_INGRESS];
 	struct tlsnap_accepted *out;
 	struct tlsnap_early_key key;
+	struct tlsnap_connection *kept;
 	struct tlsnap_search *found;
 
 	early_key(&key, &connection->flow);
-	found = bpf_map_lookup_elem(&early, &key);
-	if (!found)
+	kept = bpf_map_lookup_elem(&early, &key);
+	if (!kept)
 		return;
+	found = &kept->search[TLSNAP_INGRESS];
 	/* What was kept may begin behind a segment that was lost, or be left over from another attempt. */
 	if (found->base - mine->base < TLSNAP_GAP_MAX) {
 		if (found->base == mine->base)
@@ -352,6 +357,27 @@ int tlsnap_egress(struct __sk_buff *skb)
 	return TLSNAP_LET_THROUGH;
 }
 
+/* As ship(), for a segment whose connection does not exist yet. What comes on a SYN fits into one packet. */
+static __always_inline void ship_early(struct __sk_buff *skb, struct tlsnap_connection *kept,
+				       struct tlsnap_search *search, struct tlsnap_shipment *shipment)
+{
+	__u32 left = shipment->length;
+
+	for (int i = 0; i < TLSNAP_EARLY_CHUNKS; i++) {
+		__u32 shipped = ship_once(skb, kept, search, shipment);
+
+		left -= shipped;
+		if (left == 0 || shipped == 0)
+			break;
+		shipment->at += shipped;
+		shipment->offset += shipped;
+		shipment->length = left;
+		shipment->flags |= TLSNAP_CHUNK_CONTINUED;
+	}
+	if (left > 0)
+		count(TLSNAP_COUNT_TRUNCATED);
+}
+
 /*
  * Keeps what reaches a listener with data, until the connection that it belongs to exists. The first byte's sequence
  * number stands in for its offset: the connection will know where its stream begins.
@@ -359,26 +385,34 @@ int tlsnap_egress(struct __sk_buff *skb)
 static __noinline int keep_early(struct __sk_buff *skb, struct bpf_sock *sk)
 {
 	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
-	struct tlsnap_connection connection = {};
-	struct tlsnap_search *search = &connection.search[TLSNAP_INGRESS];
 	struct tlsnap_shipment shipment = {};
 	struct tlsnap_segment segment = {};
-	struct tlsnap_early_key key;
-	struct tlsnap_search *kept;
+	struct tlsnap_early_key key = {};
+	struct tlsnap_connection *kept;
+	struct tlsnap_search *search;
 
 	if (!tcp || find_segment(skb, &segment) || segment.length == 0)
 		return 0;
-	connection.role = TLSNAP_ROLE_ACCEPTED;
-	connection.flow.local_port = segment.destination;
-	connection.flow.remote_port = segment.source;
-	connection.flow.netns = tcp->inet_conn.icsk_inet.sk.__sk_common.skc_net.net->ns.inum;
-	if (find_addresses(skb, connection.flow.remote_address, connection.flow.local_address))
+	if (find_addresses(skb, key.remote_address, key.local_address))
 		return 0;
-	early_key(&key, &connection.flow);
+	key.local_port = segment.destination;
+	key.remote_port = segment.source;
+	key.netns = tcp->inet_conn.icsk_inet.sk.__sk_common.skc_net.net->ns.inum;
 	kept = bpf_map_lookup_elem(&early, &key);
-	if (kept && kept->base == segment.sequence)
+	if (kept && kept->search[TLSNAP_INGRESS].base == segment.sequence)
+		return 0;
+	bpf_map_update_elem(&early, &key, &no_connection, BPF_ANY);
+	kept = bpf_map_lookup_elem(&early, &key);
+	if (!kept)
 		return 0;
 
+	kept->role = TLSNAP_ROLE_ACCEPTED;
+	__builtin_memcpy(kept->flow.local_address, key.local_address, 16);
+	__builtin_memcpy(kept->flow.remote_address, key.remote_address, 16);
+	kept->flow.local_port = key.local_port;
+	kept->flow.remote_port = key.remote_port;
+	kept->flow.netns = key.netns;
+	search = &kept->search[TLSNAP_INGRESS];
 	search->base = segment.sequence;
 	search->flags = TLSNAP_FLAG_BASED;
 	search->next = segment.length;
@@ -394,19 +428,18 @@ static __noinline int keep_early(struct __sk_buff *skb, struct bpf_sock *sk)
 	case TLSNAP_NO_HELLO:
 		/* Either no TLS, or a hello whose beginning was lost on the way: user space can tell. */
 		shipment.flags |= TLSNAP_CHUNK_SPECULATIVE;
-		ship_once(skb, &connection, search, &shipment);
+		ship_once(skb, kept, search, &shipment);
 		count(TLSNAP_COUNT_SPECULATIVE);
 		search->segments = 1;
 		break;
 	default:
-		recognise(&connection, search);
+		recognise(kept, search);
 		if (shipment.length > search->end)
 			shipment.length = search->end;
-		ship_once(skb, &connection, search, &shipment);
+		ship_early(skb, kept, search, &shipment);
 		if ((__s32)(search->next - search->end) >= 0)
 			search->state = TLSNAP_DONE;
 	}
-	bpf_map_update_elem(&early, &key, search, BPF_ANY);
 	return 0;
 }
 
