@@ -5,6 +5,7 @@ import { errorCode, FieldReader, ReadFault } from './field-errors.js';
 import { identityFields, readStat } from './identity.js';
 import { buildIdOfMapped, mappedLibraries } from './libraries.js';
 import { parseMaps, type MappedFile } from './maps.js';
+import { readNamespaces } from './namespaces.js';
 import { readParents } from './parents.js';
 import type { ProcessDirectory, Procfs } from './procfs.js';
 import { readSockets } from './sockets-of-process.js';
@@ -71,6 +72,8 @@ function fill(
     identity.startTimeNs = request.startTimeNs;
   }
   const status = fields.get('status', () => readStatus(directory));
+  // A thread can be opened by name as if it were a process.
+  if (status && status.tgid !== null && status.tgid !== request.pid) fields.note('process', 'THREAD');
   Object.assign(row, identity, statusFields(status), linkFields(directory, fields), {
     sockets: fields.get('sockets', () => readSockets(directory, fields)),
     parents: identity.ppid === null ? null : readParents(procfs, identity.ppid, ticks),
@@ -82,13 +85,12 @@ function fill(
 
 function statusFields(status: ProcessStatus | null): Partial<Process> {
   if (!status) return {};
-  const { tgid: _, ...rest } = status;
-  return { ...rest, uid: status.uids?.real ?? null, gid: status.gids?.real ?? null };
+  const { uids, gids, groups, nsPids, threads, tracerPid, seccomp, noNewPrivs, capabilities } = status;
+  const own = { uid: uids?.real ?? null, gid: gids?.real ?? null };
+  return { ...own, uids, gids, groups, nsPids, threads, tracerPid, seccomp, noNewPrivs, capabilities };
 }
 
 function linkFields(directory: ProcessDirectory, fields: FieldReader): Partial<Process> {
-  const inode = (name: string): number | null =>
-    fields.optional(`namespaces.${name}`, () => namespaceInode(directory.link(`ns/${name}`)));
   const audit = (name: string): number | null =>
     fields.optional(name, () => auditId(directory.read(name, 32).bytes.toString('latin1')));
   // Of a zombie and of a kernel thread these links lead nowhere, and the kernel says ENOENT.
@@ -101,16 +103,7 @@ function linkFields(directory: ProcessDirectory, fields: FieldReader): Partial<P
       'root',
       fields.optional('root', () => directory.link('root')),
     ),
-    namespaces: {
-      net: inode('net'),
-      pid: inode('pid'),
-      mnt: inode('mnt'),
-      user: inode('user'),
-      uts: inode('uts'),
-      ipc: inode('ipc'),
-      cgroup: inode('cgroup'),
-      time: inode('time'),
-    },
+    namespaces: readNamespaces(directory, fields),
     loginUid: audit('loginuid'),
     auditSession: audit('sessionid'),
   };
@@ -204,13 +197,6 @@ function noteReuse(procfs: Procfs, pid: number, ticks: bigint | null, fields: Fi
   } catch {
     if (!fields.gone) fields.note('process', 'ESRCH');
   }
-}
-
-/** `net:[4026531840]` */
-function namespaceInode(link: Buffer): number {
-  const inode = Number(/^[a-z_]+:\[(\d{1,10})\]$/.exec(link.toString('latin1'))?.[1] ?? NaN);
-  if (!Number.isInteger(inode) || inode > 0xffff_ffff) throw new ReadFault('MALFORMED');
-  return inode;
 }
 
 /** The kernel writes "never set" as the largest number. */

@@ -3,6 +3,7 @@ import { StringDecoder } from 'node:string_decoder';
 import type { Socket, SocketOwner } from '../snapshot/schema/socket.js';
 import { errorCode } from './field-errors.js';
 import { hidepidOf, parseMountinfo } from './mountinfo.js';
+import { namespaceInode } from './namespaces.js';
 import { briefly } from './parents.js';
 import type { Procfs } from './procfs.js';
 import { parseSocketLine } from './socket-table.js';
@@ -99,10 +100,10 @@ function sweepProcesses(procfs: Procfs, deadline: number): ProcessPass {
     try {
       procfs.using(pid, (directory) => {
         pass.processes++;
-        const netns = Number(/^net:\[(\d{1,10})\]$/.exec(directory.link('ns/net').toString('latin1'))?.[1] ?? 0);
+        const netns = namespaceInode(directory.link('ns/net'));
         const readers = pass.readers.get(netns);
-        if (!readers && netns > 0) pass.readers.set(netns, [pid]);
-        else if (readers && readers.length < READERS_PER_NETNS) readers.push(pid);
+        if (!readers) pass.readers.set(netns, [pid]);
+        else if (readers.length < READERS_PER_NETNS) readers.push(pid);
 
         const inodes = new Set(readSockets(directory).map(({ inode }) => inode));
         if (inodes.size === 0) return;

@@ -1,0 +1,179 @@
+import type { ChildProcess } from 'node:child_process';
+import type { HostRequest } from '../host/host-facts.js';
+import type { Host } from '../snapshot/schema/host.js';
+import type { Process } from '../snapshot/schema/process.js';
+import type { Socket } from '../snapshot/schema/socket.js';
+import type { HashLimits } from './executable.js';
+import { errorCode } from './field-errors.js';
+import { readIdentity, type ProcessIdentity } from './identity.js';
+import { Lane, LaneHung } from './lane.js';
+import { emptyProcess, readProcess, RISKY_FIELDS, type ProcessRequest } from './process-row.js';
+import { Procfs } from './procfs.js';
+import type { SocketSweep, SweepLimits } from './socket-sweep.js';
+
+export interface ReaderOptions {
+  /** Where /proc is mounted. */
+  root?: string;
+  /** How long one field may take before its reading is given up, in ms. */
+  fieldMs?: number;
+  hash?: Partial<HashLimits>;
+  sweep?: Partial<SweepLimits>;
+  /** Once so many reading processes hang for good, nothing that may hang is touched any more. */
+  maxHung?: number;
+}
+
+export interface ReadOptions {
+  /** The kernel's start time; see ProcessRequest. */
+  startTimeNs?: string;
+  environ?: ProcessRequest['environ'];
+  /** Hash the executable; true unless said otherwise. */
+  hash?: boolean;
+}
+
+/**
+ * Reads processes, sockets and host facts off the main thread, and comes back from each whatever the host does: a
+ * field that hangs is null with the error TIMEOUT. Close it when done.
+ */
+export class ProcReader {
+  readonly #procfs: Procfs;
+  readonly #metadata: Lane;
+  readonly #content: Lane;
+  readonly #sweepLimits: SweepLimits;
+  readonly #hashMs: number;
+  readonly #maxHung: number;
+  readonly #hungDevices = new Set<string>();
+  readonly #hung = new Set<ChildProcess>();
+
+  constructor(options: ReaderOptions = {}) {
+    const root = options.root ?? '/proc';
+    const hash = { ...HASH_LIMITS, ...options.hash };
+    const limits = { silenceMs: options.fieldMs ?? FIELD_MS, startMs: START_MS };
+    const abandon = (child: ChildProcess): void => {
+      this.#hung.add(child);
+      child.on('exit', () => this.#hung.delete(child));
+    };
+    this.#procfs = new Procfs(root);
+    this.#metadata = new Lane({ root, hash }, limits, abandon);
+    this.#content = new Lane({ root, hash }, limits, abandon);
+    this.#sweepLimits = { ...SWEEP_LIMITS, ...options.sweep };
+    this.#hashMs = hash.maxMs;
+    this.#maxHung = options.maxHung ?? MAX_HUNG;
+  }
+
+  /** Reading processes that hang and that not even SIGKILL has ended; they end when what they wait for does. */
+  get hung(): number {
+    return this.#hung.size;
+  }
+
+  /** At once, on the calling thread, in about 0.1 ms: only what cannot hang. */
+  identify(pid: number): ProcessIdentity {
+    return readIdentity(this.#procfs, pid);
+  }
+
+  /** Everything; never rejects, what could not be read is in `errors`. */
+  async read(pid: number, options: ReadOptions = {}): Promise<Process> {
+    const row = await this.#readMetadata(pid, options);
+    if (options.hash === false || row.exe === null) return row;
+    const hung = row.errors.some(({ field, code }) => field === 'exeFile' && code === 'TIMEOUT');
+    if (hung) return row;
+    return this.#addHash(row);
+  }
+
+  /** Every socket with its owners, in batches. Rejects only with what the lane's process could not survive. */
+  async sockets(when: Socket['when'], onRows: (rows: Socket[]) => void): Promise<SocketSweep> {
+    const limits = this.#sweepLimits;
+    return this.#content.ask({ kind: 'sockets', when, limits }, onRows, limits.maxMs + FIELD_MS);
+  }
+
+  /** Facts of the whole host, for `host.json`. */
+  async host(request: HostRequest): Promise<Host> {
+    return this.#content.ask({ kind: 'host', request }, undefined, HOST_MS);
+  }
+
+  /** Ends the reading processes; one that hangs for good is left to the kernel. */
+  close(): void {
+    this.#metadata.close();
+    this.#content.close();
+  }
+
+  async #readMetadata(pid: number, options: ReadOptions): Promise<Process> {
+    const request: ProcessRequest = {
+      pid,
+      ...(options.startTimeNs !== undefined && { startTimeNs: options.startTimeNs }),
+      environ: options.environ ?? 'none',
+      skip: [],
+      hungDevices: [...this.#hungDevices],
+    };
+    const errors: Process['errors'] = [];
+    for (;;) {
+      if (this.#hung.size >= this.#maxHung) {
+        // Safe fields cannot hang, so they can be read right here.
+        for (const field of RISKY_FIELDS) if (!request.skip.includes(field)) errors.push({ field, code: 'ABANDONED' });
+        request.skip = [...RISKY_FIELDS];
+        return withErrors(readProcess(this.#procfs, request), errors);
+      }
+      try {
+        return withErrors(await this.#metadata.ask({ kind: 'process', request: { ...request } }), errors);
+      } catch (error) {
+        if (!(error instanceof LaneHung)) return withErrors(emptyProcess(pid), [...errors, fault(error)]);
+        // A file of a device that is now known is passed over by itself, and the rest is still read. What else hung is
+        // the process's own doing: of it, nothing is tried again that comes at or after that field.
+        if (this.#learn(error)) {
+          request.hungDevices = [...this.#hungDevices];
+          continue;
+        }
+        const from = Math.max(0, (RISKY_FIELDS as readonly string[]).indexOf(error.at ?? ''));
+        for (const field of RISKY_FIELDS.slice(from)) {
+          errors.push({ field, code: field === error.at ? 'TIMEOUT' : 'ABANDONED' });
+        }
+        if (request.skip.length > 0) return withErrors(emptyProcess(pid), [...errors, fault(error)]);
+        request.skip = RISKY_FIELDS.slice(from);
+      }
+    }
+  }
+
+  async #addHash(row: Process): Promise<Process> {
+    const expect =
+      row.exeDevice === null || row.exeInode === null ? null : { device: row.exeDevice, inode: row.exeInode };
+    // By name only where the inode is known, and where the name means the same to us as to the process.
+    const path = expect && row.exeDeleted === false && row.exeRaw === undefined && row.root === '/' ? row.exe : null;
+    try {
+      const { pid, startTimeNs } = row;
+      const question = { kind: 'hash', pid, startTimeNs, path, expect } as const;
+      const found = await this.#content.ask(question, undefined, this.#hashMs + FIELD_MS);
+      return {
+        ...row,
+        exeSize: found.size,
+        exeSha256: found.sha256,
+        exeBuildId: found.buildId,
+        exeHashedFrom: found.from,
+      };
+    } catch (error) {
+      if (error instanceof LaneHung) this.#learn(error);
+      return { ...row, errors: [...row.errors, { field: 'exeSha256', code: errorCode(error) }] };
+    }
+  }
+
+  /** Was that a device not known to hang before? */
+  #learn({ device }: LaneHung): boolean {
+    if (device === null || this.#hungDevices.has(device)) return false;
+    this.#hungDevices.add(device);
+    return true;
+  }
+}
+
+function withErrors(row: Process, errors: Process['errors']): Process {
+  return errors.length === 0 ? row : { ...row, errors: [...row.errors, ...errors] };
+}
+
+function fault(error: unknown): Process['errors'][number] {
+  return { field: 'process', code: errorCode(error) };
+}
+
+const FIELD_MS = 2_000;
+/** Starting Node takes 50 ms; a host under attack is slow. */
+const START_MS = 20_000;
+const HOST_MS = 10_000;
+const HASH_LIMITS: HashLimits = { maxBytes: 1024 ** 3, maxMs: 30_000 };
+const SWEEP_LIMITS: SweepLimits = { maxSockets: 1_000_000, maxMs: 30_000 };
+const MAX_HUNG = 8;
