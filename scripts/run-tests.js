@@ -1,0 +1,97 @@
+#!/usr/bin/env node
+/**
+ * Runs every test: what needs nothing but Node side by side, then what captures live and what boots kernels, one at a
+ * time, because those share the machine's network and processors. Says at the end what was left out and why, and
+ * closes with one line of totals over all runs.
+ *
+ * In CI (CI=true) as root on Linux nothing may be left out, except a kernel that may be missing by its own test's word.
+ */
+import { spawn } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import { dirname, join, sep } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+const PROJECT = dirname(dirname(fileURLToPath(import.meta.url)));
+const ONE_AT_A_TIME = ['--serial', '--concurrency', '1'];
+const LIVE_ROOMS = ['test/kernel/', 'test/native/'];
+const MATRIX_ROOM = 'test/kernels/';
+/** A test's title carries this where it skips itself; what follows is the reason. */
+const LEFT_OUT = ' [left out: ';
+/** In a reason: this test may be left out even where nothing else may. */
+const MAY_BE_MISSING = 'may be missing';
+
+/** What only frames AVA's TAP stream: we print totals of our own. */
+const TAP_FRAME = /^(?:TAP version \d+|1\.\.\d+|# (?:tests|pass|fail|skip|todo) .*|)$/;
+const TAP_TEST = /^(not )?ok \d+ - (.*?)( # SKIP.*)?$/;
+
+const isRoot = process.platform === 'linux' && process.getuid() === 0;
+const mustRunAll = isRoot && process.env['CI'] === 'true';
+
+const files = readdirSync(join(PROJECT, 'test'), { recursive: true })
+  .map((file) => `test/${file.split(sep).join('/')}`)
+  .filter((file) => file.endsWith('.test.ts'))
+  .sort();
+const isLive = (file) => LIVE_ROOMS.some((room) => file.startsWith(room));
+const isMatrix = (file) => file.startsWith(MATRIX_ROOM);
+
+const totals = { passed: 0, failed: 0, skipped: 0 };
+const leftOut = [];
+
+await runTests(
+  'side by side',
+  files.filter((file) => !isLive(file) && !isMatrix(file)),
+  [],
+);
+await runTests('live', files.filter(isLive), ONE_AT_A_TIME);
+if (isRoot) {
+  await runTests('kernels', files.filter(isMatrix), [...ONE_AT_A_TIME, '--timeout', '20m']);
+} else {
+  leftOut.push('the kernel matrix: needs root on Linux here; npm run test:kernels tries it anyway');
+}
+
+if (leftOut.length > 0) console.log(`\nLeft out:\n${leftOut.map((line) => `  ${line}`).join('\n')}`);
+const forbidden = mustRunAll ? leftOut.filter((line) => !line.includes(MAY_BE_MISSING)) : [];
+if (forbidden.length > 0) {
+  console.log(`\nIn CI as root nothing may be left out, and ${forbidden.length} were: counted as failed.`);
+  totals.failed += forbidden.length;
+  totals.skipped -= forbidden.length;
+}
+console.log(`\n${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped`);
+process.exitCode = totals.failed === 0 && totals.passed > 0 ? 0 : 1;
+
+/** Runs AVA over `tests`, prints its tests as they end, and adds to the totals. */
+async function runTests(name, tests, flags) {
+  if (tests.length === 0) return;
+  console.log(`\n== ${name}: ${tests.length} files`);
+  const ava = join(PROJECT, 'node_modules/ava/entrypoints/cli.mjs');
+  const child = spawn(process.execPath, [ava, '--tap', ...flags, ...tests], {
+    cwd: PROJECT,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const ended = new Promise((resolve) => {
+    child.on('close', resolve);
+  });
+  let failed = 0;
+  for await (const line of createInterface({ input: child.stdout })) {
+    if (TAP_FRAME.test(line)) continue;
+    const [, not, title, skip] = TAP_TEST.exec(line) ?? [];
+    if (title === undefined) {
+      console.log(line);
+    } else if (skip !== undefined) {
+      totals.skipped++;
+      leftOut.push(title.includes(LEFT_OUT) ? title : `${title}${LEFT_OUT}no reason given]`);
+    } else {
+      if (not) failed++;
+      else totals.passed++;
+      console.log(`${not ? '✘' : '✔'} ${title}`);
+    }
+  }
+  const exitCode = await ended;
+  // AVA also fails without a failed test to show: no tests in a file, a worker that died.
+  if (exitCode !== 0 && failed === 0) {
+    console.log(`✘ ava ended with ${exitCode}`);
+    failed = 1;
+  }
+  totals.failed += failed;
+}
