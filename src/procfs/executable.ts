@@ -7,7 +7,7 @@ import type { ProcessDirectory } from './procfs.js';
 
 /*
  * Looks into the executable itself. Everything here touches the file system that holds it, which may be a FUSE or
- * network mount that never answers: only to be called in a process that can be given up (see reader.ts).
+ * network mount that never answers: only to be called in a process that can be given up (see src/host/reader.ts).
  */
 
 /** What the executable's inode says. */

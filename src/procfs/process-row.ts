@@ -38,7 +38,7 @@ export type RiskyField = (typeof RISKY_FIELDS)[number];
 
 /**
  * Everything /proc says about a process, but not the digest of its executable. May hang in a risky field, so it is to
- * be called in a process that can be given up (see reader.ts). A process that vanishes half-way yields what was read.
+ * be called in a process that can be given up (see src/host/reader.ts). A process that vanishes half-way yields what was read.
  */
 export function readProcess(procfs: Procfs, request: ProcessRequest, starting?: Starting): Process {
   const row: Process = { ...emptyProcess(request.pid), readAt: now(), sources: ['proc'] };

@@ -1,12 +1,12 @@
-import { collectHost } from '../host/host-facts.js';
-import { sameStart } from './clock-ticks.js';
-import { ExecutableHasher } from './executable.js';
-import { errorCode, ReadFault } from './field-errors.js';
-import { readStat } from './identity.js';
+import { collectHost } from './host-facts.js';
+import { sameStart } from '../procfs/clock-ticks.js';
+import { ExecutableHasher } from '../procfs/executable.js';
+import { errorCode, ReadFault } from '../procfs/field-errors.js';
+import { readStat } from '../procfs/identity.js';
 import type { Answers, FromLane, LaneSettings, Question, ToLane } from './lane-protocol.js';
-import { readProcess } from './process-row.js';
-import { Procfs } from './procfs.js';
-import { sweepSockets } from './socket-sweep.js';
+import { readProcess } from '../procfs/process-row.js';
+import { Procfs } from '../procfs/procfs.js';
+import { sweepSockets } from '../procfs/socket-sweep.js';
 
 /*
  * The far side of a lane: a process of its own that reads what may never return, one question at a time and without

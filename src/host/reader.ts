@@ -1,15 +1,15 @@
 import type { ChildProcess } from 'node:child_process';
-import type { HostRequest } from '../host/host-facts.js';
+import type { HostRequest } from './host-facts.js';
 import type { Host } from '../snapshot/schema/host.js';
 import type { Process } from '../snapshot/schema/process.js';
 import type { Socket } from '../snapshot/schema/socket.js';
-import type { HashLimits } from './executable.js';
-import { errorCode } from './field-errors.js';
-import { readIdentity, type ProcessIdentity } from './identity.js';
+import type { HashLimits } from '../procfs/executable.js';
+import { errorCode } from '../procfs/field-errors.js';
+import { readIdentity, type ProcessIdentity } from '../procfs/identity.js';
 import { Lane, LaneHung } from './lane.js';
-import { emptyProcess, readProcess, RISKY_FIELDS, type ProcessRequest } from './process-row.js';
-import { Procfs } from './procfs.js';
-import type { SocketSweep, SweepLimits } from './socket-sweep.js';
+import { emptyProcess, readProcess, RISKY_FIELDS, type ProcessRequest } from '../procfs/process-row.js';
+import { Procfs } from '../procfs/procfs.js';
+import type { SocketSweep, SweepLimits } from '../procfs/socket-sweep.js';
 
 export interface ReaderOptions {
   /** Where /proc is mounted. */
@@ -34,7 +34,7 @@ export interface ReadOptions {
  * Reads processes, sockets and host facts off the main thread, and comes back from each whatever the host does: a
  * field that hangs is null with the error TIMEOUT. Close it when done.
  */
-export class ProcReader {
+export class HostReader {
   readonly #procfs: Procfs;
   readonly #metadata: Lane;
   readonly #content: Lane;

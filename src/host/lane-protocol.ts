@@ -1,10 +1,10 @@
 import type { Host } from '../snapshot/schema/host.js';
 import type { Process } from '../snapshot/schema/process.js';
 import type { Socket } from '../snapshot/schema/socket.js';
-import type { HostRequest } from '../host/host-facts.js';
-import type { ExecutableDigest, HashLimits } from './executable.js';
-import type { ProcessRequest } from './process-row.js';
-import type { SocketSweep, SweepLimits } from './socket-sweep.js';
+import type { HostRequest } from './host-facts.js';
+import type { ExecutableDigest, HashLimits } from '../procfs/executable.js';
+import type { ProcessRequest } from '../procfs/process-row.js';
+import type { SocketSweep, SweepLimits } from '../procfs/socket-sweep.js';
 
 /** What a lane is told when it starts. */
 export interface LaneSettings {

@@ -1,7 +1,7 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { Socket } from '../snapshot/schema/socket.js';
-import { ReadFault } from './field-errors.js';
+import { ReadFault } from '../procfs/field-errors.js';
 import type { Answers, FromLane, LaneSettings, Question, ToLane } from './lane-protocol.js';
 
 /** The lane did not come back from what it said it began; it was given up. */
