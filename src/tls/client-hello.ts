@@ -8,6 +8,7 @@ import {
   readSupportedVersions,
   type EncryptedClientHello,
 } from './extensions.js';
+import { HandshakeType, readHello, type Parsed } from './handshake.js';
 import type { Reader } from './reader.js';
 
 /** A ClientHello as it lies on the wire, in wire order and with GREASE (RFC 8446, section 4.1.2; RFC 6347, section 4.2.1). */
@@ -30,14 +31,18 @@ export interface ClientHello {
   signatureAlgorithms: number[];
   encryptedClientHello: EncryptedClientHello | null;
   /**
-   * True where every length outside the extension bodies held, so that no list of the fingerprints is cut short.
+   * True where the message is whole and every length outside the extension bodies held, so that no list is cut short.
    * Faults inside a body, odd lengths and bytes left over do not clear it.
    */
   intact: boolean;
 }
 
-/** Reads the body of a ClientHello; what is missing stays empty, and the faults of `body` say what went wrong. */
-export function readClientHello(body: Reader, dtls: boolean): ClientHello {
+/** Parses a whole ClientHello message; never throws. What is missing stays empty, and `error` names the first fault. */
+export function parseClientHello(message: Uint8Array, dtls = false): Parsed<ClientHello> {
+  return readHello(message, HandshakeType.clientHello, dtls, readClientHello);
+}
+
+function readClientHello(body: Reader, dtls: boolean): ClientHello {
   const hello: ClientHello = {
     legacyVersion: body.u16('client_hello.legacy_version'),
     random: body.view('client_hello.random', 32),

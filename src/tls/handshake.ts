@@ -1,12 +1,8 @@
+/** The handshake layer: the header of a message, and how a hello in it is read. */
 import { Faults, Reader } from './reader.js';
 
 /** Handshake message types that matter here (RFC 8446, section 4; RFC 6347, section 4.3.2). */
-export const HandshakeType = {
-  helloRequest: 0,
-  clientHello: 1,
-  serverHello: 2,
-  helloVerifyRequest: 3,
-} as const;
+export const HandshakeType = { clientHello: 1, serverHello: 2, helloVerifyRequest: 3 } as const;
 
 /** type and 24-bit length (RFC 8446, section 4). */
 export const HANDSHAKE_HEADER_LENGTH = 4;
@@ -23,43 +19,40 @@ export function helloKind(type: number): HelloKind | null {
   return type === HandshakeType.serverHello ? 'server' : null;
 }
 
-/** What the header of a handshake message says, and a reader of its body. */
-export interface HandshakeMessage {
-  readonly type: number;
-  readonly body: Reader;
-  /** False where the message is shorter than its header says. */
-  readonly whole: boolean;
+/** What could be read of a message, null where it is not one or has no version yet; and the first fault, as text. */
+export interface Parsed<T> {
+  readonly hello: T | null;
+  /** `FIELD at offset N: DETAIL`, N counted from the first byte of the message. */
+  readonly error: string | null;
 }
 
 /**
- * Reads the header of a handshake message that lies alone in `message`.
- * Over DTLS the message has the longer header, as if it had been sent in one fragment (RFC 6347, section 4.2.6).
+ * Reads a message that should be of `type` and lie alone in `message`. Over DTLS it has the longer header, as if it had been sent
+ * in one fragment (RFC 6347, section 4.2.6). `read` gets the body; its `intact` is cleared where the message is cut short.
  */
-export function readHandshake(message: Uint8Array, faults: Faults, dtls: boolean): HandshakeMessage {
+export function readHello<T extends { intact: boolean }>(
+  message: Uint8Array,
+  type: number,
+  dtls: boolean,
+  read: (body: Reader, dtls: boolean) => T,
+): Parsed<T> {
+  const faults = new Faults();
   const reader = new Reader(message, faults);
-  const type = reader.u8('handshake.type');
+  const actual = reader.u8('handshake.type');
   const length = reader.u24('handshake.length');
+  if (!reader.failed && actual !== type) faults.note('handshake.type', 0, `${actual}, not ${type}`);
   if (dtls) readFragmentHeader(reader, length);
-  const header = reader.position;
-  if (reader.failed) return { type, body: reader, whole: false };
-  const body = reader.nested('handshake.body', Math.min(length, message.length - header));
-  if (header + length < message.length) {
-    faults.note('handshake', header + length, `${message.length - header - length} bytes left over`);
-  }
-  return { type, body, whole: header + length <= message.length };
-}
+  if (faults.first !== null) return { hello: null, error: faults.describe() };
 
-/** Notes a message that is shorter than its header says. Called last, so that a more telling fault comes first. */
-export function noteMissing(message: Uint8Array, faults: Faults, dtls: boolean): void {
-  if (message.length < HANDSHAKE_HEADER_LENGTH) return;
-  const header = dtls ? DTLS_HANDSHAKE_HEADER_LENGTH : HANDSHAKE_HEADER_LENGTH;
-  const length = ((message[1] ?? 0) << 16) | ((message[2] ?? 0) << 8) | (message[3] ?? 0);
-  if (header + length <= message.length) return;
-  faults.note(
-    'handshake.body',
-    message.length,
-    `${length} bytes expected, ${Math.max(0, message.length - header)} there`,
-  );
+  const start = reader.position;
+  const end = start + length;
+  const hello = read(new Reader(message, faults, start, Math.min(end, message.length)), dtls);
+  if (end > message.length) {
+    hello.intact = false;
+    faults.note('handshake.body', message.length, `${end - message.length} of ${length} bytes are missing`);
+  } else if (end < message.length) faults.note('handshake', end, `${message.length - end} bytes left over`);
+  const hasVersion = Math.min(end, message.length) >= start + 2;
+  return { hello: hasVersion ? hello : null, error: faults.describe() };
 }
 
 function readFragmentHeader(reader: Reader, length: number): void {

@@ -10,16 +10,14 @@ import { highestVersion } from './versions.js';
 
 export type Transport = 'tcp' | 'quic' | 'dtls';
 
-/** A JA4 before hashing: its first section and the two lists, from which every form is made. */
+/** A JA4 before hashing, from which both its forms are made. */
 export interface Ja4Parts {
   /** Ten characters: transport, version, SNI, counts, ALPN. */
   readonly a: string;
-  /** Comma-joined cipher suites. */
+  /** Cipher suites, joined by commas. */
   readonly b: string;
-  /** Comma-joined extensions. */
-  readonly extensions: string;
-  /** Comma-joined signature algorithms. */
-  readonly signatureAlgorithms: string;
+  /** Extensions, joined by commas; where there are any, `_` and the signature algorithms. */
+  readonly c: string;
 }
 
 /** The parts of ja4 and ja4_r: sorted, without server_name and ALPN in the list of extensions. */
@@ -27,10 +25,9 @@ export function ja4Parts(hello: ClientHello, transport: Transport): Ja4Parts {
   const ciphers = withoutGrease(hello.cipherSuites);
   const extensions = withoutGrease(hello.extensions);
   return {
-    a: ja4a(hello, transport, ciphers.length, extensions.length),
+    a: sectionA(hello, transport, ciphers.length, extensions.length),
     b: hexList(sort(ciphers)),
-    extensions: hexList(sort(extensions.filter(isHashedExtension))),
-    signatureAlgorithms: hexList(withoutGrease(hello.signatureAlgorithms)),
+    c: sectionC(hashedExtensions(extensions), withoutGrease(hello.signatureAlgorithms)),
   };
 }
 
@@ -39,10 +36,9 @@ export function ja4OriginalParts(hello: ClientHello, transport: Transport): Ja4P
   const ciphers = withoutGrease(hello.cipherSuites);
   const extensions = withoutGrease(hello.extensions);
   return {
-    a: ja4a(hello, transport, ciphers.length, extensions.length),
+    a: sectionA(hello, transport, ciphers.length, extensions.length),
     b: hexList(ciphers),
-    extensions: hexList(extensions),
-    signatureAlgorithms: hexList(withoutGrease(hello.signatureAlgorithms)),
+    c: sectionC(extensions, withoutGrease(hello.signatureAlgorithms)),
   };
 }
 
@@ -54,14 +50,14 @@ export function ja4ResumptionStableParts(hello: ClientHello, transport: Transpor
   return ja4Parts({ ...hello, extensions: hello.extensions.filter(isStableExtension) }, transport);
 }
 
-/** ja4 or ja4_o: the lists hashed, 12 hex digits of SHA-256 each; an empty list is twelve zeros. */
-export function ja4(parts: Ja4Parts, hash12: Hash12 = truncatedSha256): string {
-  return `${parts.a}_${parts.b === '' ? EMPTY : hash12(parts.b)}_${parts.extensions === '' ? EMPTY : hash12(sectionC(parts))}`;
+/** ja4 or ja4_o: each list as 12 hex digits of its SHA-256; an empty list as twelve zeros. */
+export function ja4({ a, b, c }: Ja4Parts, hash12: Hash12 = truncatedSha256): string {
+  return `${a}_${b === '' ? NO_LIST : hash12(b)}_${c === '' ? NO_LIST : hash12(c)}`;
 }
 
 /** ja4_r or ja4_ro: the lists themselves. */
-export function ja4Raw(parts: Ja4Parts): string {
-  return `${parts.a}_${parts.b}_${sectionC(parts)}`;
+export function ja4Raw({ a, b, c }: Ja4Parts): string {
+  return `${a}_${b}_${c}`;
 }
 
 /** Maps a list to the 12 hex digits that stand for it. */
@@ -72,8 +68,39 @@ export function truncatedSha256(text: string): string {
   return sha256Hex(text).slice(0, 12);
 }
 
+/** The ten characters of the first section, given the counts without GREASE. */
+export function sectionA(
+  hello: ClientHello,
+  transport: Transport,
+  ciphers: number,
+  extensions: number,
+  alpn = alpnCharacters(hello.alpn[0]),
+): string {
+  // "Highest" is by number, for DTLS too: so the definition says, and so the tools do.
+  const version = VERSIONS[highestVersion(hello.supportedVersions, hello.legacyVersion, false)] ?? '00';
+  const name = hello.extensions.includes(Extension.serverName) ? 'd' : 'i';
+  return PROTOCOLS[transport] + version + name + count(ciphers) + count(extensions) + alpn;
+}
+
+/** Extensions and, where there are any, signature algorithms. */
+export function sectionC(extensions: readonly number[], signatureAlgorithms: readonly number[]): string {
+  const list = hexList(extensions);
+  return signatureAlgorithms.length === 0 ? list : `${list}_${hexList(signatureAlgorithms)}`;
+}
+
+/** Sorted, without server_name and ALPN, which the first section speaks of. */
+export function hashedExtensions(extensions: readonly number[]): number[] {
+  return sort(extensions.filter((type) => type !== Extension.serverName && type !== Extension.alpn));
+}
+
+export function withoutGrease(values: readonly number[]): number[] {
+  const kept: number[] = [];
+  for (const value of values) if (!isGrease(value)) kept.push(value);
+  return kept;
+}
+
 /** The two characters for ALPN: first and last byte of the first value; hex nibbles where one is not alphanumeric. */
-export function alpnCharacters(first: string | undefined): string {
+function alpnCharacters(first: string | undefined): string {
   if (first === undefined || first === '') return '00';
   const head = first.charCodeAt(0);
   const tail = first.charCodeAt(first.length - 1);
@@ -81,17 +108,12 @@ export function alpnCharacters(first: string | undefined): string {
   return (head >> 4).toString(16) + (tail & 0x0f).toString(16);
 }
 
-/** The two characters for a version; `00` for one that JA4 does not know, drafts among them. */
-export function versionCharacters(version: number): string {
-  return VERSIONS[version] ?? '00';
-}
-
-export function isAlphanumeric(code: number): boolean {
+function isAlphanumeric(code: number): boolean {
   return (code >= 0x30 && code <= 0x39) || (code >= 0x41 && code <= 0x5a) || (code >= 0x61 && code <= 0x7a);
 }
 
 /** Numbers as four lowercase hex digits, joined by commas. */
-export function hexList(values: readonly number[]): string {
+function hexList(values: readonly number[]): string {
   let text = '';
   for (const value of values) {
     const hex = (value + 0x10000).toString(16).slice(1);
@@ -100,39 +122,30 @@ export function hexList(values: readonly number[]): string {
   return text;
 }
 
-function ja4a(hello: ClientHello, transport: Transport, ciphers: number, extensions: number): string {
-  // "Highest" is by number, for DTLS too: so the definition says, and so the tools do.
-  const version = versionCharacters(highestVersion(hello.supportedVersions, hello.legacyVersion, false));
-  const name = hello.extensions.includes(Extension.serverName) ? 'd' : 'i';
-  return PROTOCOLS[transport] + version + name + count(ciphers) + count(extensions) + alpnCharacters(hello.alpn[0]);
-}
-
-function sectionC(parts: Ja4Parts): string {
-  return parts.signatureAlgorithms === '' ? parts.extensions : `${parts.extensions}_${parts.signatureAlgorithms}`;
-}
-
-function withoutGrease(values: readonly number[]): number[] {
-  return values.filter((value) => !isGrease(value));
-}
-
-function isHashedExtension(type: number): boolean {
-  return type !== Extension.serverName && type !== Extension.alpn;
-}
-
 function isStableExtension(type: number): boolean {
   return type !== Extension.sessionTicket && type !== Extension.preSharedKey && type !== Extension.padding;
 }
 
+/** Sorts in place: by insertion while the list is as short as real ones are, and never in quadratic time. */
 function sort(values: number[]): number[] {
-  return values.sort((a, b) => a - b);
+  if (values.length > SHORT_LIST) return Array.from(Uint16Array.from(values).sort());
+  for (let index = 1; index < values.length; index++) {
+    const value = values[index] ?? 0;
+    let at = index;
+    for (; at > 0 && (values[at - 1] ?? 0) > value; at--) values[at] = values[at - 1] ?? 0;
+    values[at] = value;
+  }
+  return values;
 }
 
 function count(number: number): string {
   return number < 10 ? `0${number}` : `${Math.min(number, 99)}`;
 }
 
-const EMPTY = '000000000000';
+const NO_LIST = '000000000000';
+const SHORT_LIST = 64;
 const PROTOCOLS: Readonly<Record<Transport, string>> = { tcp: 't', quic: 'q', dtls: 'd' };
+/** Drafts of TLS 1.3 and all that is not here are `00`. */
 const VERSIONS: Readonly<Record<number, string>> = {
   0x0304: '13',
   0x0303: '12',

@@ -19,13 +19,9 @@ export class Faults {
   }
 
   /** `FIELD at offset N: DETAIL`, or null where all was well. */
-  toString(): string {
-    return this.first === null ? '' : describeFault(this.first);
+  describe(): string | null {
+    return this.first === null ? null : `${this.first.field} at offset ${this.first.offset}: ${this.first.detail}`;
   }
-}
-
-export function describeFault(fault: Fault): string {
-  return `${fault.field} at offset ${fault.offset}: ${fault.detail}`;
 }
 
 export class Reader {
@@ -113,7 +109,8 @@ export class Reader {
 
   /** All bytes up to the end, as numbers. */
   u8s(): number[] {
-    const values = Array.from(this.bytes.subarray(this.position, this.end));
+    const values = new Array<number>(this.left);
+    for (let index = 0; index < values.length; index++) values[index] = this.bytes[this.position + index] ?? 0;
     this.position = this.end;
     return values;
   }

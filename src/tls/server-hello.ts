@@ -1,4 +1,5 @@
 import { Extension, readAlpn, readList16, readPointFormats } from './extensions.js';
+import { HandshakeType, readHello, type Parsed } from './handshake.js';
 import type { Reader } from './reader.js';
 import { VERSION } from './versions.js';
 
@@ -20,7 +21,7 @@ export interface ServerHello {
   /** The group of key_share, which a HelloRetryRequest asks for and a ServerHello answers in; null where it is absent. */
   keyShareGroup: number | null;
   helloRetryRequest: boolean;
-  /** True where every length outside the extension bodies held. */
+  /** True where the message is whole and every length outside the extension bodies held. */
   intact: boolean;
 }
 
@@ -31,8 +32,12 @@ export function isRetryRandom(random: Uint8Array): boolean {
   return true;
 }
 
-/** Reads the body of a ServerHello; what is missing stays empty, and the faults of `body` say what went wrong. */
-export function readServerHello(body: Reader): ServerHello {
+/** Parses a whole ServerHello message; never throws. What is missing stays empty, and `error` names the first fault. */
+export function parseServerHello(message: Uint8Array, dtls = false): Parsed<ServerHello> {
+  return readHello(message, HandshakeType.serverHello, dtls, readServerHello);
+}
+
+function readServerHello(body: Reader): ServerHello {
   const legacyVersion = body.u16('server_hello.legacy_version');
   const random = body.view('server_hello.random', 32);
   const hello: ServerHello = {

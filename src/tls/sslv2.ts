@@ -2,7 +2,8 @@
  * The SSL 2.0 CLIENT-HELLO, also in the form by which later versions were offered (RFC 5246, appendix E.2). A message here
  * keeps its two-byte record header: it is the only place that says how long the message is.
  */
-import type { Reader } from './reader.js';
+import type { Parsed } from './handshake.js';
+import { Faults, Reader } from './reader.js';
 
 export interface Sslv2ClientHello {
   /** The highest version offered: 0x0002, or 0x0300 and above in the compatible form. */
@@ -39,8 +40,14 @@ export function sslv2HelloLength(bytes: Uint8Array, at = 0): number | null {
   return length === 9 + ciphers + session + challenge ? length + 2 : 0;
 }
 
-/** Reads a whole SSLv2 CLIENT-HELLO, record header included. */
-export function readSslv2ClientHello(message: Reader): Sslv2ClientHello {
+/** Parses a whole SSLv2 CLIENT-HELLO, record header included; never throws. */
+export function parseSslv2ClientHello(message: Uint8Array): Parsed<Sslv2ClientHello> {
+  const faults = new Faults();
+  const hello = readSslv2ClientHello(new Reader(message, faults));
+  return { hello: message.length < VERSION_END ? null : hello, error: faults.describe() };
+}
+
+function readSslv2ClientHello(message: Reader): Sslv2ClientHello {
   const header = message.u16('sslv2.length');
   const type = message.u8('sslv2.type');
   const typeAt = message.position - 1;
@@ -70,3 +77,5 @@ function isOfferedVersion(version: number): boolean {
 }
 
 const CLIENT_HELLO = 1;
+/** Where the version ends, record header included. */
+const VERSION_END = 5;
