@@ -30,6 +30,10 @@ const volatile __u32 tlsnap_segment_budget = 24;
 /* Bytes in the ring from which on the reader is woken; before that it looks by itself every few milliseconds. */
 const volatile __u64 tlsnap_wakeup_bytes = 4 << 20;
 
+/* Never read: clang writes BTF only for types that something refers to, and the decoder is made from that BTF. */
+const union tlsnap_any_record *const tlsnap_layout __attribute__((used)) = NULL;
+const enum tlsnap_counter tlsnap_counter_names __attribute__((used)) = TLSNAP_COUNTERS;
+
 enum tlsnap_search_state {
 	TLSNAP_SEARCH = 0, /* no hello so far: test the start of each segment */
 	TLSNAP_HEAD, /* what came so far may be the head of a hello: too short to tell */

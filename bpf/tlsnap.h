@@ -177,13 +177,25 @@ struct tlsnap_accepted {
 	tlsnap_u32 reserved;
 };
 
-_Static_assert(sizeof(struct tlsnap_record) == 16, "record");
-_Static_assert(sizeof(struct tlsnap_task) == 80, "task");
-_Static_assert(sizeof(struct tlsnap_flow) == 48, "flow");
-_Static_assert(sizeof(struct tlsnap_chunk) == 240, "chunk");
-_Static_assert(sizeof(struct tlsnap_ancestor) == 32, "ancestor");
-_Static_assert(sizeof(struct tlsnap_process) == 16 + 80 + 40 + 8 * 32 + 1024 + 768, "process");
-_Static_assert(sizeof(struct tlsnap_exit) == 32, "exit");
-_Static_assert(sizeof(struct tlsnap_accepted) == 72, "accepted");
+/* Everything above that crosses the ring, so that one name in the object's BTF leads to all layouts. */
+union tlsnap_any_record {
+	struct tlsnap_record record;
+	struct tlsnap_chunk chunk;
+	struct tlsnap_process process;
+	struct tlsnap_exit exit;
+	struct tlsnap_accepted accepted;
+};
+
+#ifndef __cplusplus
+#define static_assert _Static_assert
+#endif
+static_assert(sizeof(struct tlsnap_record) == 16, "record");
+static_assert(sizeof(struct tlsnap_task) == 80, "task");
+static_assert(sizeof(struct tlsnap_flow) == 48, "flow");
+static_assert(sizeof(struct tlsnap_chunk) == 240, "chunk");
+static_assert(sizeof(struct tlsnap_ancestor) == 32, "ancestor");
+static_assert(sizeof(struct tlsnap_process) == 16 + 80 + 40 + 8 * 32 + 1024 + 768, "process");
+static_assert(sizeof(struct tlsnap_exit) == 32, "exit");
+static_assert(sizeof(struct tlsnap_accepted) == 72, "accepted");
 
 #endif

@@ -1,0 +1,221 @@
+// The addon's surface: thin wrappers, no policy. SPDX-License-Identifier: Apache-2.0
+#include <napi.h>
+
+#include <cstring>
+
+#include "error.h"
+#include "inventory.h"
+#include "session.h"
+
+namespace tlsnap {
+
+CallError::CallError(int code, std::string call)
+    : std::runtime_error(call + ": " + strerror(code)), code_(code), call_(std::move(call)) {}
+
+namespace {
+
+// The one place where a failed call becomes a JavaScript error, with errno, the call and libbpf's log.
+[[noreturn]] void Throw(Napi::Env env, const CallError& error) {
+  Napi::Error thrown = Napi::Error::New(env, error.what());
+  thrown.Set("code", Napi::String::New(env, strerrorname_np(error.code()) ? strerrorname_np(error.code()) : "UNKNOWN"));
+  thrown.Set("errno", Napi::Number::New(env, error.code()));
+  thrown.Set("syscall", Napi::String::New(env, error.call()));
+  thrown.Set("log", Napi::String::New(env, TakeLog()));
+  throw thrown;
+}
+
+template <typename Body>
+auto Guard(Napi::Env env, Body body) -> decltype(body()) {
+  try {
+    return body();
+  } catch (const CallError& error) {
+    Throw(env, error);
+  }
+}
+
+// Node's N-API calls back without regard to C++: every exported function goes through here.
+template <Napi::Value (*Body)(const Napi::CallbackInfo&)>
+Napi::Value Guarded(const Napi::CallbackInfo& info) {
+  return Guard(info.Env(), [&] { return Body(info); });
+}
+
+Napi::Value ProgramsToValue(Napi::Env env, const std::vector<ProgramInfo>& programs) {
+  Napi::Array out = Napi::Array::New(env, programs.size());
+  for (uint32_t i = 0; i < programs.size(); i++) {
+    Napi::Object entry = Napi::Object::New(env);
+    entry.Set("name", programs[i].name);
+    entry.Set("id", programs[i].id);
+    entry.Set("tag", programs[i].tag);
+    out.Set(i, entry);
+  }
+  return out;
+}
+
+SessionOptions ReadOptions(const Napi::Object& value) {
+  SessionOptions options;
+  options.object_path = value.Get("objectPath").As<Napi::String>();
+  options.btf_path = value.Get("btfPath").As<Napi::String>();
+  options.ring_bytes = value.Get("ringBytes").As<Napi::Number>();
+  const Napi::Object tunables = value.Get("tunables").As<Napi::Object>();
+  for (const auto& [name, number] : tunables)
+    options.tunables[name.As<Napi::String>()] = static_cast<Napi::Value>(number).As<Napi::Number>().Int64Value();
+  const Napi::Object entries = value.Get("mapEntries").As<Napi::Object>();
+  for (const auto& [name, number] : entries)
+    options.map_entries[name.As<Napi::String>()] = static_cast<Napi::Value>(number).As<Napi::Number>().Uint32Value();
+  const Napi::Array left_out = value.Get("leftOut").As<Napi::Array>();
+  for (uint32_t i = 0; i < left_out.Length(); i++)
+    options.left_out.push_back(static_cast<Napi::Value>(left_out[i]).As<Napi::String>());
+  return options;
+}
+
+class SessionWrap : public Napi::ObjectWrap<SessionWrap> {
+ public:
+  static Napi::Function Define(Napi::Env env) {
+    return DefineClass(env, "Session",
+                       {InstanceMethod<&SessionWrap::Attach>("attach"), InstanceMethod<&SessionWrap::Drain>("drain"),
+                        InstanceMethod<&SessionWrap::Counters>("counters"),
+                        InstanceMethod<&SessionWrap::Programs>("programs"),
+                        InstanceMethod<&SessionWrap::Detach>("detach"), InstanceMethod<&SessionWrap::Close>("close")});
+  }
+
+  explicit SessionWrap(const Napi::CallbackInfo& info)
+      : Napi::ObjectWrap<SessionWrap>(info), session_(Guard(info.Env(), [&] {
+          return std::make_unique<Session>(ReadOptions(info[0].As<Napi::Object>()));
+        })) {}
+
+ private:
+  Napi::Value Attach(const Napi::CallbackInfo& info) {
+    Guard(info.Env(), [&] { session_->Attach(info[0].As<Napi::String>()); });
+    return info.Env().Undefined();
+  }
+
+  Napi::Value Drain(const Napi::CallbackInfo& info) {
+    auto out = info[0].As<Napi::Uint8Array>();
+    const int timeout = info[1].As<Napi::Number>();
+    const size_t used = Guard(info.Env(), [&] { return session_->Drain(out.Data(), out.ByteLength(), timeout); });
+    return Napi::Number::New(info.Env(), static_cast<double>(used));
+  }
+
+  Napi::Value Counters(const Napi::CallbackInfo& info) {
+    const auto counters = Guard(info.Env(), [&] { return session_->Counters(); });
+    Napi::Array out = Napi::Array::New(info.Env(), counters.size());
+    for (uint32_t i = 0; i < counters.size(); i++) out.Set(i, Napi::Number::New(info.Env(), static_cast<double>(counters[i])));
+    return out;
+  }
+
+  Napi::Value Programs(const Napi::CallbackInfo& info) {
+    return ProgramsToValue(info.Env(), Guard(info.Env(), [&] { return session_->Programs(); }));
+  }
+
+  Napi::Value Detach(const Napi::CallbackInfo& info) {
+    session_->Detach();
+    return info.Env().Undefined();
+  }
+
+  Napi::Value Close(const Napi::CallbackInfo& info) {
+    session_->Close();
+    return info.Env().Undefined();
+  }
+
+  // By pointer: libbpf keeps the session's address as the ring's context.
+  std::unique_ptr<Session> session_;
+};
+
+Napi::Value ClocksToValue(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const Clocks clocks = ReadClocks();
+  Napi::Object out = Napi::Object::New(env);
+  out.Set("realtime", Napi::BigInt::New(env, clocks.realtime));
+  out.Set("monotonic", Napi::BigInt::New(env, clocks.monotonic));
+  out.Set("boottime", Napi::BigInt::New(env, clocks.boottime));
+  out.Set("tai", Napi::BigInt::New(env, clocks.tai));
+  out.Set("state", clocks.state);
+  out.Set("status", clocks.status);
+  out.Set("offsetNs", static_cast<double>(clocks.offset_ns));
+  out.Set("maxErrorUs", static_cast<double>(clocks.max_error_us));
+  out.Set("estimatedErrorUs", static_cast<double>(clocks.estimated_error_us));
+  out.Set("taiOffsetS", clocks.tai_offset_s);
+  return out;
+}
+
+Napi::Value LoadedProgramsToValue(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const auto programs = LoadedPrograms();
+  Napi::Array out = Napi::Array::New(env, programs.size());
+  for (uint32_t i = 0; i < programs.size(); i++) {
+    Napi::Object entry = Napi::Object::New(env);
+    entry.Set("id", programs[i].id);
+    entry.Set("type", programs[i].type);
+    entry.Set("name", programs[i].name);
+    entry.Set("tag", programs[i].tag);
+    entry.Set("uid", programs[i].uid);
+    entry.Set("loadBootNs", Napi::BigInt::New(env, programs[i].load_boot_ns));
+    out.Set(i, entry);
+  }
+  return out;
+}
+
+Napi::Value LoadedLinksToValue(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const auto links = LoadedLinks();
+  Napi::Array out = Napi::Array::New(env, links.size());
+  for (uint32_t i = 0; i < links.size(); i++) {
+    Napi::Object entry = Napi::Object::New(env);
+    entry.Set("id", links[i].id);
+    entry.Set("type", links[i].type);
+    entry.Set("programId", links[i].program_id);
+    entry.Set("cgroupId", Napi::BigInt::New(env, links[i].cgroup_id));
+    entry.Set("attachType", links[i].attach_type);
+    out.Set(i, entry);
+  }
+  return out;
+}
+
+Napi::Value AttachedProgramsToValue(const Napi::CallbackInfo& info) {
+  const auto ids = AttachedPrograms(info[0].As<Napi::String>(), info[1].As<Napi::String>());
+  Napi::Array out = Napi::Array::New(info.Env(), ids.size());
+  for (uint32_t i = 0; i < ids.size(); i++) out.Set(i, ids[i]);
+  return out;
+}
+
+Napi::Value StructLayoutToValue(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const Layout layout = StructLayout(info[0].As<Napi::String>(), info[1].As<Napi::String>());
+  Napi::Object members = Napi::Object::New(env);
+  for (const Member& member : layout.members) {
+    Napi::Object entry = Napi::Object::New(env);
+    entry.Set("offset", member.offset);
+    entry.Set("size", member.size);
+    members.Set(member.name, entry);
+  }
+  Napi::Object out = Napi::Object::New(env);
+  out.Set("size", layout.size);
+  out.Set("members", members);
+  return out;
+}
+
+Napi::Value EnumValuesToValue(const Napi::CallbackInfo& info) {
+  Napi::Object out = Napi::Object::New(info.Env());
+  for (const auto& [name, value] : EnumValues(info[0].As<Napi::String>(), info[1].As<Napi::String>()))
+    out.Set(name, Napi::Number::New(info.Env(), static_cast<double>(value)));
+  return out;
+}
+
+Napi::Object Initialise(Napi::Env env, Napi::Object exports) {
+  CaptureLog();
+  exports.Set("Session", SessionWrap::Define(env));
+  exports.Set("clocks", Napi::Function::New<Guarded<ClocksToValue>>(env));
+  exports.Set("loadedPrograms", Napi::Function::New<Guarded<LoadedProgramsToValue>>(env));
+  exports.Set("loadedLinks", Napi::Function::New<Guarded<LoadedLinksToValue>>(env));
+  exports.Set("attachedPrograms", Napi::Function::New<Guarded<AttachedProgramsToValue>>(env));
+  exports.Set("structLayout", Napi::Function::New<Guarded<StructLayoutToValue>>(env));
+  exports.Set("enumValues", Napi::Function::New<Guarded<EnumValuesToValue>>(env));
+  return exports;
+}
+
+}  // namespace
+}  // namespace tlsnap
+
+static Napi::Object Register(Napi::Env env, Napi::Object exports) { return tlsnap::Initialise(env, exports); }
+
+NODE_API_MODULE(tlsnap, Register)

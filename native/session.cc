@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "session.h"
+
+#include <bpf/bpf.h>
+#include <fcntl.h>
+#include <linux/mount.h>
+#include <sys/epoll.h>
+#include <sys/syscall.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstring>
+
+#include "../bpf/tlsnap.h"
+#include "error.h"
+
+namespace tlsnap {
+namespace {
+
+constexpr size_t kLogBytes = 64 * 1024;
+constexpr size_t kLargestRecord = std::max(sizeof(tlsnap_process), sizeof(tlsnap_chunk) + TLSNAP_CHUNK_LARGE) + 8;
+
+thread_local std::string captured_log;
+
+int AppendLog(libbpf_print_level level, const char* format, va_list arguments) {
+  if (level == LIBBPF_DEBUG) return 0;
+  char line[4096];
+  const int length = vsnprintf(line, sizeof(line), format, arguments);
+  if (length > 0) captured_log.append(line, std::min<size_t>(length, sizeof(line) - 1));
+  // The verifier's verdict is at the end: keep the tail.
+  if (captured_log.size() > kLogBytes) captured_log.erase(0, captured_log.size() - kLogBytes);
+  return length;
+}
+
+// A cgroup2 mount of our own that no mount namespace shows: it is gone when its descriptor is closed.
+Fd MountCgroup2() {
+  Fd context(static_cast<int>(check(syscall(SYS_fsopen, "cgroup2", FSOPEN_CLOEXEC), "fsopen cgroup2")));
+  check(syscall(SYS_fsconfig, context.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0), "fsconfig cgroup2");
+  return Fd(static_cast<int>(check(syscall(SYS_fsmount, context.get(), FSMOUNT_CLOEXEC, 0), "fsmount cgroup2")));
+}
+
+// The programs in the order in which they are attached: nothing announces a connection before it can be followed.
+constexpr const char* kPrograms[] = {"tlsnap_egress", "tlsnap_ingress", "tlsnap_exec", "tlsnap_exit",
+                                     "tlsnap_sockops"};
+
+bool IsLoaded(const bpf_program* program) { return program != nullptr && bpf_program__autoload(program); }
+
+}  // namespace
+
+std::string TakeLog() { return std::exchange(captured_log, {}); }
+
+void CaptureLog() { libbpf_set_print(AppendLog); }
+
+Session::Session(const SessionOptions& options) {
+  captured_log.clear();
+  bpf_object_open_opts open_options = {};
+  open_options.sz = sizeof(open_options);
+  if (!options.btf_path.empty()) open_options.btf_custom_path = options.btf_path.c_str();
+  object_.reset(check(bpf_object__open_file(options.object_path.c_str(), &open_options), "open the BPF object"));
+
+  bpf_map* rodata = check(bpf_object__find_map_by_name(object(), ".rodata"), "find .rodata");
+  size_t rodata_size = 0;
+  const auto* initial = static_cast<const uint8_t*>(check(bpf_map__initial_value(rodata, &rodata_size), "read .rodata"));
+  std::vector<uint8_t> values(initial, initial + rodata_size);
+  const btf* types = check(bpf_object__btf(object()), "read the object's BTF");
+  const int section_id = static_cast<int>(check(btf__find_by_name_kind(types, ".rodata", BTF_KIND_DATASEC), "find .rodata"));
+  const btf_type* section = btf__type_by_id(types, section_id);
+  for (const auto& [name, value] : options.tunables) {
+    bool found = false;
+    for (int i = 0; i < btf_vlen(section); i++) {
+      const btf_var_secinfo& variable = btf_var_secinfos(section)[i];
+      const btf_type* type = btf__type_by_id(types, variable.type);
+      if (name != btf__name_by_offset(types, type->name_off)) continue;
+      if (variable.size > sizeof(value) || variable.offset + variable.size > rodata_size) break;
+      memcpy(values.data() + variable.offset, &value, variable.size);
+      found = true;
+    }
+    if (!found) throw CallError(ENOENT, "set " + name);
+  }
+  check(bpf_map__set_initial_value(rodata, values.data(), values.size()), "set .rodata");
+  for (const auto& [name, entries] : options.map_entries) {
+    bpf_map* map = check(bpf_object__find_map_by_name(object(), name.c_str()), "find map");
+    check(bpf_map__set_max_entries(map, entries), "size map");
+  }
+  for (const auto& name : options.left_out) {
+    bpf_program* program = check(bpf_object__find_program_by_name(object(), name.c_str()), "find program");
+    check(bpf_program__set_autoload(program, false), "leave program out");
+  }
+  bpf_map* ring = check(bpf_object__find_map_by_name(object(), "ring"), "find ring");
+  if (options.ring_bytes > 0) check(bpf_map__set_max_entries(ring, options.ring_bytes), "size ring");
+  check(bpf_object__load(object()), "load the BPF programs");
+  ring_.reset(check(ring_buffer__new(bpf_map__fd(ring), TakeRecord, this, nullptr), "map the ring"));
+}
+
+bpf_object* Session::object() const {
+  if (!object_) throw CallError(EBADF, "use a closed session");
+  return object_.get();
+}
+
+void Session::Attach(const std::string& cgroup_path) {
+  captured_log.clear();
+  Fd cgroup = cgroup_path.empty()
+                  ? MountCgroup2()
+                  : Fd(static_cast<int>(check(open(cgroup_path.c_str(), O_DIRECTORY | O_RDONLY | O_CLOEXEC), "open the cgroup")));
+  for (const char* name : kPrograms) {
+    bpf_program* program = bpf_object__find_program_by_name(object(), name);
+    if (!IsLoaded(program)) continue;
+    const bool on_cgroup = bpf_program__type(program) != BPF_PROG_TYPE_TRACING;
+    const std::string call = std::string("attach ") + name;
+    links_.emplace_back(check(on_cgroup ? bpf_program__attach_cgroup(program, cgroup.get()) : bpf_program__attach(program),
+                              call.c_str()));
+  }
+}
+
+int Session::TakeRecord(void* context, void* data, size_t size) {
+  auto* self = static_cast<Session*>(context);
+  const auto* record = static_cast<const tlsnap_record*>(data);
+  // A record is reserved in one of a few sizes and says how much of it is used.
+  const size_t length = size < sizeof(*record) ? 0 : std::min<size_t>(record->size, size);
+  const size_t padded = (length + 7) & ~size_t{7};
+  memcpy(self->out_ + self->used_, data, length);
+  memset(self->out_ + self->used_ + length, 0, padded - length);
+  self->used_ += padded;
+  // A negative result stops libbpf behind this record.
+  return self->capacity_ - self->used_ < kLargestRecord ? -ENOBUFS : 0;
+}
+
+size_t Session::Drain(uint8_t* out, size_t capacity, int timeout_ms) {
+  object();
+  if (capacity < kLargestRecord) throw CallError(ENOBUFS, "drain into a buffer smaller than one record");
+  out_ = out;
+  used_ = 0;
+  capacity_ = capacity;
+  const auto consume = [this] {
+    const int result = ring_buffer__consume(ring_.get());
+    if (result < 0 && result != -ENOBUFS) check(result, "consume the ring");
+  };
+  consume();
+  if (used_ == 0 && timeout_ms > 0) {
+    epoll_event event;
+    epoll_wait(ring_buffer__epoll_fd(ring_.get()), &event, 1, timeout_ms);
+    consume();
+  }
+  return used_;
+}
+
+std::vector<uint64_t> Session::Counters() const {
+  const bpf_map* map = check(bpf_object__find_map_by_name(object(), "counters"), "find counters");
+  const int cpus = static_cast<int>(check(libbpf_num_possible_cpus(), "count CPUs"));
+  std::vector<uint64_t> values(cpus);
+  std::vector<uint64_t> sums(bpf_map__max_entries(map));
+  for (uint32_t key = 0; key < sums.size(); key++) {
+    check(bpf_map__lookup_elem(map, &key, sizeof(key), values.data(), values.size() * sizeof(uint64_t), 0),
+          "read counters");
+    for (const uint64_t value : values) sums[key] += value;
+  }
+  return sums;
+}
+
+std::vector<ProgramInfo> Session::Programs() const {
+  std::vector<ProgramInfo> programs;
+  for (const char* name : kPrograms) {
+    const bpf_program* program = bpf_object__find_program_by_name(object(), name);
+    if (!IsLoaded(program)) continue;
+    bpf_prog_info info = {};
+    uint32_t length = sizeof(info);
+    check(bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &length), "read program info");
+    char tag[2 * BPF_TAG_SIZE + 1];
+    for (int i = 0; i < BPF_TAG_SIZE; i++) snprintf(tag + 2 * i, 3, "%02x", info.tag[i]);
+    programs.push_back({name, info.id, tag});
+  }
+  return programs;
+}
+
+void Session::Detach() { links_.clear(); }
+
+void Session::Close() {
+  links_.clear();
+  ring_.reset();
+  object_.reset();
+}
+
+}  // namespace tlsnap

@@ -1,0 +1,70 @@
+// One loaded object, its links and its ring. SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "handles.h"
+
+namespace tlsnap {
+
+struct SessionOptions {
+  std::string object_path;
+  std::string btf_path;  // empty: the running kernel's own
+  uint32_t ring_bytes = 0;
+  std::map<std::string, uint64_t> tunables;      // by the name of the `const volatile` variable
+  std::vector<std::string> left_out;             // programs that are not loaded
+  std::map<std::string, uint32_t> map_entries;   // by map name
+};
+
+struct ProgramInfo {
+  std::string name;
+  uint32_t id;
+  std::string tag;  // hexadecimal, as bpftool prints it
+};
+
+class Session {
+ public:
+  explicit Session(const SessionOptions& options);
+
+  // Attaches every loaded program: the packet programs first, then the socket operations that give them work.
+  // An empty path stands for the root of the cgroup2 hierarchy, reached through a mount that nobody else sees.
+  void Attach(const std::string& cgroup_path);
+
+  // Copies whole records, each padded to 8 bytes, until the ring is empty or `capacity` could not hold one more.
+  // Waits up to `timeout_ms` for a wake-up if there is nothing. Returns the bytes written.
+  size_t Drain(uint8_t* out, size_t capacity, int timeout_ms);
+
+  // Sums of the per-CPU counters, in the order of enum tlsnap_counter.
+  std::vector<uint64_t> Counters() const;
+
+  std::vector<ProgramInfo> Programs() const;
+
+  // Detaches and unloads. What is in the ring is lost: drain first. May be called again.
+  void Close();
+
+  // Detaches the programs and keeps the ring and the counters, so that the rest can be drained.
+  void Detach();
+
+ private:
+  static int TakeRecord(void* session, void* data, size_t size);
+  bpf_object* object() const;
+
+  Object object_;
+  Ring ring_;
+  std::vector<Link> links_;
+  uint8_t* out_ = nullptr;
+  size_t used_ = 0;
+  size_t capacity_ = 0;
+};
+
+// The log that libbpf wrote on this thread since the last call, the verifier's included; bounded.
+std::string TakeLog();
+
+// Sends libbpf's messages into TakeLog instead of stderr.
+void CaptureLog();
+
+}  // namespace tlsnap
