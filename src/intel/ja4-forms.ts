@@ -14,6 +14,8 @@ export interface Ja4Form {
 export function ja4FormsOf(row: ComparableHandshake): readonly Ja4Form[] {
   if (row.kind !== 'client' || row.fingerprints?.ja4 === undefined) return [];
   const { hello } = parseClientHello(Buffer.from(row.hello.raw, 'base64'), row.transport === 'dtls');
+  if (hello === null) return [];
+  if (hello === null) return [];
   const original = ja4OriginalParts(hello, row.transport);
   return [
     { name: 'ja4_o', type: 'ja4', value: ja4(original) },
