@@ -2,16 +2,12 @@ import tseslint from 'typescript-eslint';
 
 export default tseslint.config(
   {
-    ignores: ['dist/', 'native/build/', 'bpf/build/', 'coverage/', 'work/', 'src/native/layout.ts', 'src/tls/iana.ts'],
+    ignores: ['dist/', '**/build/', 'coverage/', 'work/', '.cache/', 'src/native/layout.ts', 'src/tls/iana.ts'],
   },
-  ...tseslint.configs.strictTypeChecked,
   {
-    languageOptions: {
-      parserOptions: {
-        projectService: { allowDefaultProject: ['*.js', 'bin/*.js', 'scripts/*.js', 'native/*.js'] },
-        tsconfigRootDir: import.meta.dirname,
-      },
-    },
+    files: ['**/*.ts'],
+    extends: [tseslint.configs.strictTypeChecked],
+    languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
     rules: {
       'no-restricted-imports': [
         'error',
@@ -22,6 +18,8 @@ export default tseslint.config(
       '@typescript-eslint/consistent-type-definitions': ['error', 'interface'],
     },
   },
+  // What must run before anything is built is plain JavaScript, outside every tsconfig.
+  { files: ['**/*.js', '**/*.mjs'], extends: [tseslint.configs.strict] },
   {
     files: ['src/tls/**', 'src/report/**'],
     rules: {
@@ -31,5 +29,4 @@ export default tseslint.config(
       ],
     },
   },
-  { files: ['**/*.js'], ...tseslint.configs.disableTypeChecked },
 );
