@@ -2,6 +2,7 @@ import { TlsnapError } from '../errors.js';
 import type { FeedFormat } from './indicator.js';
 import { JsonCursor, JsonFault } from './json-cursor.js';
 import { feedLines } from './lines.js';
+import { ruleBody } from './suricata-rule.js';
 import { decodeDatasetLine } from './shapes/suricata-dataset.js';
 import { plainValues } from './shapes/plain-list.js';
 
@@ -81,7 +82,7 @@ function certainFormat(text: string): FeedFormat | undefined {
   if (/^#?\s*ja3_md5,firstseen,lastseen,listingreason\s*$/i.test(text)) return 'sslbl-ja3';
   if (/^#?\s*listingdate,sha1,listingreason\s*$/i.test(text)) return 'sslbl-sha1';
   if (/^"?application"?,"?library"?,"?device"?,"?os"?,"?ja4"?,/i.test(text)) return 'ja4plus-mapping';
-  if (RULE.test(text)) return 'suricata-rules';
+  if (ruleBody(text.replace(/^#+\s*/, '')) !== null) return 'suricata-rules';
   return undefined;
 }
 
@@ -94,9 +95,6 @@ function formatOfRow(text: string): FeedFormat | undefined {
   return decodeDatasetLine(text) === undefined ? undefined : 'suricata-dataset';
 }
 
-/** Action, protocol, addresses, direction, options; commented out or not. */
-const RULE =
-  /^#?\s*(?:alert|drop|pass|reject|rejectsrc|rejectdst|rejectboth|config)\s+[\w.-]+\s+\S.*(?:->|<>|=>)\s*\S.*\(|^\s*(?:alert|drop|pass|reject)\s.*\\$/;
 const MISP_NAMES = new Set(['Event', 'Attribute', 'response', 'Object']);
 const JA4DB_NAMES = new Set(['ja4_fingerprint', 'ja4_fingerprint_string', 'ja4s_fingerprint', 'ja4t_fingerprint']);
 const HEAD_BYTES = 1024 * 1024;

@@ -2,7 +2,7 @@ import type { FeedContent } from '../feed.js';
 import type { IndicatorPart, SimpleType } from '../indicator.js';
 import { joined } from '../json-facts.js';
 import { feedLines } from '../lines.js';
-import { parseRuleOptions, decodeContent, type RuleOption } from '../suricata-options.js';
+import { decodeContent, parseRuleOptions, ruleBody, type RuleOption } from '../suricata-rule.js';
 import { feedDate, ja4Form, normaliseValue } from '../values.js';
 
 /**
@@ -30,11 +30,11 @@ export function readSuricataRules(bytes: Buffer, content: FeedContent): void {
 function readLine(line: number, text: string, content: FeedContent): void {
   if (text === '') return;
   if (text.startsWith('#')) {
-    if (RULE.test(text.replace(/^#+\s*/, ''))) content.skip(line, 'a rule that is commented out');
+    if (ruleBody(text.replace(/^#+\s*/, '')) !== null) content.skip(line, 'a rule that is commented out');
     return;
   }
-  const body = RULE.exec(text)?.[1];
-  const options = body === undefined ? null : parseRuleOptions(body);
+  const body = ruleBody(text);
+  const options = body === null ? null : parseRuleOptions(body);
   if (options === null) content.problem(line, text, 'is no rule');
   else if (options.some(({ keyword }) => BUFFERS[keyword])) readRule(line, text, options, content);
   else content.skip(line, 'a rule that asks for no JA3, JA4, server name or certificate');
@@ -54,8 +54,8 @@ function readRule(line: number, text: string, options: readonly RuleOption[], co
       if (typeof part === 'string') return content.problem(line, text, part);
       parts.push(part);
     } else if (MATCHING.has(keyword) && buffer) {
-      const detail = keyword.startsWith('data') ? 'a dataset: give its file as a feed of its own' : keyword;
-      return content.problem(line, text, `its ${buffer} is compared by ${detail}, which is not understood`);
+      const hint = keyword.startsWith('data') ? '; give its file as a feed of its own' : '';
+      return content.problem(line, text, `its ${buffer} is compared by ${keyword}, which is not understood${hint}`);
     } else if (!SILENT.has(keyword)) others.add(keyword);
   }
   if (parts.length === 0) return content.problem(line, text, 'names a TLS buffer, but no content for it');
@@ -134,5 +134,4 @@ const SILENT = new Set([
   ...['fast_pattern', 'nocase', 'startswith', 'endswith', 'bsize', 'depth', 'offset', 'within', 'distance'],
   ...['dotprefix', 'to_lowercase', 'flow', 'threshold', 'detection_filter', 'rawbytes'],
 ]);
-const RULE = /^(?:alert|drop|pass|reject|rejectsrc|rejectdst|rejectboth)\s+\S+\s+\S.*?(?:->|<>|=>)\s*[^(]+\((.*)\)\s*$/;
 const MAX_RULE = 256 * 1024;

@@ -6,6 +6,18 @@ export interface RuleOption {
   readonly value: string;
 }
 
+/** What stands in the parentheses of a rule, or of the first line of one; null where the text is no rule. */
+export function ruleBody(text: string): string | null {
+  const open = text.indexOf('(');
+  if (open === -1 || open > MAX_HEADER) return null;
+  const [action = '', protocol, ...rest] = text.slice(0, open).trim().split(/\s+/);
+  if (!ACTIONS.has(action) || protocol === undefined) return null;
+  const arrow = rest.findIndex((word) => word === '->' || word === '<>' || word === '=>');
+  if (arrow < 1 || arrow === rest.length - 1) return null;
+  const end = text.trimEnd();
+  return end.slice(open + 1, end.endsWith(')') ? -1 : undefined);
+}
+
 /** Splits the inside of a rule's parentheses at the semicolons that are not quoted or escaped; null if a quote is left open. */
 export function parseRuleOptions(body: string): RuleOption[] | null {
   const options: RuleOption[] = [];
@@ -46,3 +58,7 @@ export function decodeContent(value: string): string | null {
   }
   return text;
 }
+
+const ACTIONS = new Set(['alert', 'drop', 'pass', 'reject', 'rejectsrc', 'rejectdst', 'rejectboth']);
+/** Address lists can be long; a header beyond this is none. */
+const MAX_HEADER = 16 * 1024;

@@ -1,0 +1,103 @@
+import { whyNotComparable, type ComparableType, type Indicator, type IndicatorType } from './indicator.js';
+import type { Feed } from './load.js';
+
+/** Indicators that were understood and that no snapshot can be compared with. */
+export interface NotCompared {
+  readonly type: IndicatorType;
+  readonly reason: string;
+  count: number;
+}
+
+/** What stands under one value: indicators that it fulfils alone, and pairs that it is a part of. */
+export interface IndexEntry {
+  readonly alone: readonly Indicator[];
+  readonly pairs: readonly { readonly pair: Indicator; readonly part: number }[];
+}
+
+/** All comparable indicators of some feeds by type and value: comparing a value costs one look-up, however many there are. */
+export class IndicatorIndex {
+  /** How many indicators can hit, each repetition within a feed counted once. */
+  readonly size: number;
+  /** Left out because the same feed says the same again, or because 64 others name the same value. */
+  readonly repeated: number;
+  readonly notCompared: readonly NotCompared[];
+  /** Comparable indicators by type. */
+  readonly sizeByType: ReadonlyMap<IndicatorType, number>;
+  readonly #entries = new Map<ComparableType, Map<string, MutableEntry>>();
+
+  constructor(feeds: readonly Pick<Feed, 'indicators'>[]) {
+    const notCompared = new Map<string, NotCompared>();
+    const sizes = new Map<IndicatorType, number>();
+    let size = 0;
+    let repeated = 0;
+    for (const indicator of feeds.flatMap((feed) => feed.indicators)) {
+      const reason = whyNotComparable(indicator);
+      if (reason !== null) {
+        const key = `${indicator.type}\0${reason}`;
+        const known = notCompared.get(key);
+        if (known) known.count++;
+        else notCompared.set(key, { type: indicator.type, reason, count: 1 });
+      } else if (this.#insert(indicator)) {
+        size++;
+        sizes.set(indicator.type, (sizes.get(indicator.type) ?? 0) + 1);
+      } else repeated++;
+    }
+    this.size = size;
+    this.repeated = repeated;
+    this.notCompared = [...notCompared.values()];
+    this.sizeByType = sizes;
+  }
+
+  /** What stands under a value, or undefined. */
+  find(type: ComparableType, value: string): IndexEntry | undefined {
+    return this.#entries.get(type)?.get(value);
+  }
+
+  /** Whether there is any indicator or condition of a type: without one, its values need not be derived. */
+  has(type: ComparableType): boolean {
+    return this.#entries.has(type);
+  }
+
+  /** All values of a type. */
+  values(type: ComparableType): Iterable<string> {
+    return this.#entries.get(type)?.keys() ?? [];
+  }
+
+  #insert(indicator: Indicator): boolean {
+    if (indicator.type === 'pair') {
+      const [first] = indicator.parts ?? [];
+      const known = first && this.#entry(first.type as ComparableType, first.value).pairs;
+      if (known && (known.length >= MAX_PER_VALUE || known.some(({ pair }) => saysTheSame(pair, indicator))))
+        return false;
+      for (const [part, { type, value }] of (indicator.parts ?? []).entries()) {
+        // Comparable as a whole, so every part is.
+        this.#entry(type as ComparableType, value).pairs.push({ pair: indicator, part });
+      }
+      return true;
+    }
+    const { alone } = this.#entry(indicator.type as ComparableType, indicator.value);
+    if (alone.length >= MAX_PER_VALUE || alone.some((other) => saysTheSame(other, indicator))) return false;
+    alone.push(indicator);
+    return true;
+  }
+
+  #entry(type: ComparableType, value: string): MutableEntry {
+    const byValue = this.#entries.get(type) ?? new Map<string, MutableEntry>();
+    if (byValue.size === 0) this.#entries.set(type, byValue);
+    let entry = byValue.get(value);
+    if (!entry) byValue.set(value, (entry = { alone: [], pairs: [] }));
+    return entry;
+  }
+}
+
+interface MutableEntry {
+  readonly alone: Indicator[];
+  readonly pairs: { pair: Indicator; part: number }[];
+}
+
+function saysTheSame(one: Indicator, other: Indicator): boolean {
+  return one.feed === other.feed && one.value === other.value && one.description === other.description;
+}
+
+/** A feed that repeats one value with ever new words must not make each event cost as much as the feed is long. */
+const MAX_PER_VALUE = 64;
