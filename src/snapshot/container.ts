@@ -13,6 +13,7 @@ export type ContainerEvent =
 export interface Member {
   /** Without the top folder. */
   readonly path: string;
+  readonly folder: string;
   readonly size: number;
   /** Seconds since the epoch; the same for all members. */
   readonly mtime: number;
@@ -126,7 +127,7 @@ class ContainerParser {
     const bound = DOCUMENT_BOUNDS[path];
     if (bound !== undefined && size > bound)
       fail(this.#name, path, `${size} bytes are more than it may have (${bound})`);
-    return { path, size, mtime };
+    return { path, folder, size, mtime };
   }
 
   #takeContent(member: Member, bytes: Buffer, events: ContainerEvent[]): number {

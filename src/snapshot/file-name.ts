@@ -1,8 +1,10 @@
 import type { SnapshotFacts } from './schema/manifest.js';
 
+export const SUFFIX = '.tlsnap.tar.gz';
+
 /** `HOST-UTC.tlsnap.tar.gz`, the default name of a snapshot; `start` is the window's start in RFC 3339. */
 export function defaultFileName(hostname: string, start: string): string {
-  return `${stem(hostname, start)}.tlsnap.tar.gz`;
+  return `${stem(hostname, start)}${SUFFIX}`;
 }
 
 /** The top folder inside of a snapshot: the default file name without its suffix. */

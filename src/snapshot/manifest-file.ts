@@ -1,8 +1,9 @@
 import { isUtf8 } from 'node:buffer';
 import { TlsnapError } from '../errors.js';
-import { bodyRank, EXECUTABLES, HOST, isKnownMember, ROW_MEMBERS } from './members.js';
+import { bodyRank, EXECUTABLES, HOST, isKnownMember, MANIFEST, ROW_MEMBERS } from './members.js';
+import type { Host } from './schema/host.js';
 import { FORMAT_VERSION, type Manifest } from './schema/manifest.js';
-import { manifestCheck } from './schema/validators.js';
+import { hostCheck, manifestCheck } from './schema/validators.js';
 
 /**
  * Reads `manifest.json`. Throws a TlsnapError of kind `input`; `place` is what it calls the manifest.
@@ -22,8 +23,25 @@ export function parseManifest(bytes: Buffer, place: string): Manifest {
   return value as Manifest;
 }
 
-/** Parses a member that is one JSON document. */
-export function parseDocument(bytes: Buffer, place: string): unknown {
+/** Whether this is a manifest of a format that came after this build. */
+export function isFutureFormat(bytes: Buffer): boolean {
+  try {
+    const value = parseDocument(bytes, MANIFEST) as Record<string, unknown> | null;
+    return value?.['format'] === 'tlsnap' && Number(value['formatVersion']) > FORMAT_VERSION;
+  } catch {
+    return false;
+  }
+}
+
+/** Reads `host.json`. Throws a TlsnapError of kind `input`. */
+export function parseHost(bytes: Buffer, place: string): Host {
+  const value = parseDocument(bytes, place);
+  const problem = hostCheck()(value);
+  if (problem !== undefined) throw new TlsnapError('input', place, problem);
+  return value as Host;
+}
+
+function parseDocument(bytes: Buffer, place: string): unknown {
   if (!isUtf8(bytes)) throw new TlsnapError('input', place, 'not UTF-8');
   try {
     return JSON.parse(bytes.toString('utf8'));

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
 import { TlsnapError } from '../errors.js';
 import { readContainer, type Member } from './container.js';
-import { parseDocument, parseManifest } from './manifest-file.js';
+import { parseHost, parseManifest } from './manifest-file.js';
 import { HOST, MANIFEST, type RowMember } from './members.js';
 import { RowParser } from './row-parser.js';
+import type { Host } from './schema/host.js';
 import type { Manifest } from './schema/manifest.js';
 import { rowCheck, type Rows } from './schema/validators.js';
 import { fileSource, inflate, requireGzip, type SnapshotSource } from './source.js';
@@ -28,7 +29,7 @@ export interface Snapshot {
    */
   batches<Wanted extends RowMember>(wanted: readonly Wanted[]): AsyncGenerator<Batch<Wanted>, void>;
   /** `host.json`; null for an imported capture. */
-  host(): Promise<object | null>;
+  host(): Promise<Host | null>;
 }
 
 /**
@@ -59,7 +60,7 @@ export async function openSource(source: SnapshotSource): Promise<Snapshot> {
       if (!manifest.members.some(({ path }) => path === HOST)) return null;
       const host = await readDocument(source, HOST, manifest);
       if (!host) throw missing(source.name, HOST);
-      return parseDocument(host, `${source.name}, ${HOST}`) as object;
+      return parseHost(host, `${source.name}, ${HOST}`);
     },
   };
 }

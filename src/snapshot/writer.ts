@@ -9,6 +9,7 @@ import { pack, type PackEntry } from './pack.js';
 import { RowFile } from './row-file.js';
 import type { Action } from './schema/action.js';
 import type { Fingerprint } from './schema/fingerprint.js';
+import type { Host } from './schema/host.js';
 import { FORMAT_VERSION, type Manifest, type MemberEntry, type SnapshotFacts } from './schema/manifest.js';
 import type { Process } from './schema/process.js';
 import type { Socket } from './schema/socket.js';
@@ -86,7 +87,7 @@ export class SnapshotWriter {
   }
 
   /** The host's state, once; a snapshot of an imported capture has none. */
-  host(host: object): void {
+  host(host: Host): void {
     const file = new RowFile(join(this.#staging, HOST));
     this.#files.set(HOST, file);
     file.addJson(JSON.stringify(host));

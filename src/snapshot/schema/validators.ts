@@ -4,6 +4,7 @@ import type { RowMember } from '../members.js';
 import { Action } from './action.js';
 import { Fingerprint } from './fingerprint.js';
 import { Handshake } from './handshake.js';
+import { Host } from './host.js';
 import { Manifest } from './manifest.js';
 import { Process } from './process.js';
 import { Socket } from './socket.js';
@@ -27,6 +28,10 @@ export function rowCheck(member: RowMember): Check {
 
 export function manifestCheck(): Check {
   return compile(Manifest);
+}
+
+export function hostCheck(): Check {
+  return compile(Host);
 }
 
 /** Compiles the schema to a function, which rows need: an interpreted check is some fifty times slower. */

@@ -1,0 +1,73 @@
+import { folderName } from './file-name.js';
+import { HEAD_ORDER } from './members.js';
+import type { Manifest } from './schema/manifest.js';
+import type { Findings } from './verification.js';
+import type { ContentVerifier } from './verify-content.js';
+
+/** Compares what the manifest says with what was met: members and digests, order, coverage, chain. */
+export function checkManifest(manifest: Manifest, content: ContentVerifier, findings: Findings): void {
+  checkMembers(manifest, content, findings);
+  checkContainer(manifest, content, findings);
+  checkCoverage(manifest, content, findings);
+  checkChain(manifest, findings);
+}
+
+function checkMembers({ members }: Manifest, content: ContentVerifier, findings: Findings): void {
+  for (const { path, size, sha256 } of members) {
+    const seen = content.members.get(path);
+    if (!seen && content.complete) findings.add('members', path, 'is missing');
+    if (!seen || seen.sha256 === sha256) continue;
+    const sizes = seen.size === size ? '' : ` and ${seen.size} bytes, not ${size}`;
+    findings.add('members', path, `has SHA-256 ${seen.sha256}, the manifest says ${sha256}${sizes}`);
+  }
+  const listed = new Set(members.map(({ path }) => path));
+  for (const path of content.members.keys()) {
+    if (!listed.has(path) && !HEAD.includes(path)) findings.add('members', path, 'is not in the manifest');
+  }
+  if (content.complete) findings.passed('members', `${members.length} members with the digests of the manifest`);
+}
+
+function checkContainer(manifest: Manifest, content: ContentVerifier, findings: Findings): void {
+  const body = manifest.members.map(({ path }) => path);
+  const order = [...content.members.keys()].join('\n');
+  // To a file the manifest goes first, to stdout last; half a file is a prefix of either.
+  const orders = [[...HEAD_ORDER, ...body].join('\n'), [...body, ...HEAD_ORDER].join('\n')];
+  if (content.complete && !orders.includes(order)) {
+    findings.add('container', 'the order of members', 'is not that of a snapshot');
+  }
+  const expected = folderName(manifest);
+  if (content.folder !== expected) {
+    findings.add('container', `the folder ${content.folder ?? ''}`, `should be ${expected} by the manifest`);
+  }
+  const mtime = Math.floor(Date.parse(manifest.window.end) / 1000);
+  for (const member of content.members.values()) {
+    if (member.mtime !== mtime) findings.add('container', member.path, 'its time is not the end of the window');
+  }
+}
+
+function checkCoverage({ coverage }: Manifest, content: ContentVerifier, findings: Findings): void {
+  const { events, reconciliation: sums } = coverage;
+  if (content.complete && events !== content.timeline.rows) {
+    findings.add('coverage', 'coverage.events', `says ${events}, and handshakes.ndjson has ${content.timeline.rows}`);
+  }
+  if (sums && sums.seen !== sums.kept + sums.filtered + sums.lost) {
+    findings.add('coverage', 'coverage.reconciliation', 'seen is not kept + filtered + lost');
+  }
+  if (sums && sums.kept !== events)
+    findings.add('coverage', 'coverage.reconciliation.kept', `is not events (${events})`);
+  const lost = Object.values(coverage.lossesByKind).reduce((sum, count) => sum + count, 0);
+  findings.passed(
+    'coverage',
+    `${events} events, ${lost} losses recorded${sums ? '; seen = kept + filtered + lost' : ''}`,
+  );
+}
+
+function checkChain({ chain, source }: Manifest, findings: Findings): void {
+  if (source === 'recovered' && !chain) findings.add('chain', 'chain', 'is missing, though a spool was recovered');
+  findings.passed(
+    'chain',
+    chain ? `${chain.records} spool records, head ${chain.head}` : `none, as source is ${source}`,
+  );
+}
+
+const HEAD: readonly string[] = HEAD_ORDER;
