@@ -21,8 +21,8 @@ export const sharedFlags = {
     helpValue: 'FILE',
     description: 'write here, never over an existing file; - is stdout',
   }),
-  quiet: Flags.boolean({ char: 'q', description: 'nothing on stderr but errors', exclusive: ['verbose'] }),
-  verbose: Flags.boolean({ char: 'v', description: 'more on stderr about what is done', exclusive: ['quiet'] }),
+  quiet: Flags.boolean({ char: 'q', description: 'print nothing but errors', exclusive: ['verbose'] }),
+  verbose: Flags.boolean({ char: 'v', description: 'print more detail', exclusive: ['quiet'] }),
 };
 
 /**
