@@ -18,7 +18,7 @@ const NATIVE_PARTS = [
     commands: ['make', 'clang', 'llvm-strip'],
     header: '/usr/include/bpf/bpf_helpers.h',
   },
-  { folder: 'native', makes: 'the addon', commands: ['make', 'c++'], header: '/usr/include/bpf/libbpf.h' },
+  { folder: 'native', makes: 'the addon', commands: ['make', 'g++'], header: '/usr/include/bpf/libbpf.h' },
 ];
 
 removeStaleOutput();

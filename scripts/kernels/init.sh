@@ -4,7 +4,7 @@
 # stream over the second serial line, because cloud kernels have neither 9p nor a built-in disk driver.
 /bin/busybox mkdir -p /proc /sys /dev /tmp /run /root /results /bin /sbin /etc
 /bin/busybox --install -s /bin
-export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root
+export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root SHELL=/bin/sh
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t devtmpfs devtmpfs /dev

@@ -2,7 +2,7 @@
  * Boots the kernels of the matrix by hand:
  *
  *   node --import tsx scripts/kernels/run.ts --load bpf/build/tlsnap.bpf.o [--set NAME=NUMBER]... [--skip PROGRAM]...
- *   node --import tsx scripts/kernels/run.ts --exec SCRIPT [--program PATH]... [--file GUEST=HOST]... [--output DIR]
+ *   node --import tsx scripts/kernels/run.ts --exec SCRIPT [--cli] [--program PATH]... [--file GUEST=HOST]... [--output DIR]
  *
  * Both take --kernel NAME (again and again; all without it), --cmdline TEXT, --timeout SECONDS and --verbose.
  * The exit code is 1 where a guest's script failed, or its kernel complained.
@@ -13,6 +13,7 @@ import { parseArgs } from 'node:util';
 import { execa } from 'execa';
 import { bootKernel, type GuestResult } from './boot.js';
 import { fetchKernel, KERNEL_RELEASES } from './debian.js';
+import { guestCli } from './guest-cli.js';
 import { programFiles } from './initramfs.js';
 
 const { values: flags } = parseArgs({
@@ -21,6 +22,7 @@ const { values: flags } = parseArgs({
     set: { type: 'string', multiple: true, default: [] },
     skip: { type: 'string', multiple: true, default: [] },
     exec: { type: 'string' },
+    cli: { type: 'boolean', default: false },
     program: { type: 'string', multiple: true, default: [] },
     file: { type: 'string', multiple: true, default: [] },
     kernel: { type: 'string', multiple: true, default: KERNEL_RELEASES.map(({ name }) => name) },
@@ -34,6 +36,7 @@ const project = resolve(import.meta.dirname, '../..');
 const cache = join(project, '.cache/kernels');
 
 const files = new Map<string, string>();
+if (flags.cli) for (const [guest, host] of await guestCli(project)) files.set(guest, host);
 for (const program of flags.program) for (const [guest, host] of await programFiles(program)) files.set(guest, host);
 for (const word of flags.file) {
   const [guest = '', host = ''] = word.split('=', 2);
