@@ -22,7 +22,7 @@ function checkLines({ check, ok, summary, findings, findingCount }: CheckResult,
     .map(({ place, problem }) => `          ${printable(place)}: ${printable(problem)}`);
   const untold = findingCount - told.length;
   return [
-    `${ok ? 'ok  ' : 'FAIL'}  ${check.padEnd(12)}  ${printable(summary)}`,
+    `${ok ? 'ok  ' : findingCount > 0 ? 'FAIL' : '--  '}  ${check.padEnd(12)}  ${printable(summary)}`,
     ...told,
     ...(untold > 0 ? [`          and ${untold} more`] : []),
   ];
