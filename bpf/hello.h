@@ -141,12 +141,14 @@ static __noinline int fill_head(struct __sk_buff *skb, struct tlsnap_search *sea
 	return 0;
 }
 
-static __always_inline void lose_chunk(struct tlsnap_search *search)
+/* A hello is lost where its first chunk is, and cut where a later one is; never both, so that the sums add up. */
+static __always_inline void lose_chunk(struct tlsnap_search *search, __u8 flags)
 {
 	count(TLSNAP_COUNT_LOST_CHUNKS);
-	if (!(search->flags & TLSNAP_FLAG_LOST))
-		count(TLSNAP_COUNT_LOST_HELLOS);
+	if (flags & TLSNAP_CHUNK_SPECULATIVE || search->flags & TLSNAP_FLAG_LOST)
+		return;
 	search->flags |= TLSNAP_FLAG_LOST;
+	count(search->flags & TLSNAP_FLAG_SHIPPED ? TLSNAP_COUNT_CUT_HELLOS : TLSNAP_COUNT_LOST_HELLOS);
 }
 
 struct tlsnap_shipment {
@@ -181,8 +183,6 @@ static __always_inline void fill_chunk(struct tlsnap_chunk *chunk, struct tlsnap
 	chunk->flags = shipment->flags;
 	if (search->flags & TLSNAP_FLAG_SSLV2)
 		chunk->flags |= TLSNAP_CHUNK_SSLV2;
-	if (search->flags & TLSNAP_FLAG_LOST)
-		chunk->flags |= TLSNAP_CHUNK_LOST_BEFORE;
 	chunk->handshake_type = shipment->flags & TLSNAP_CHUNK_SPECULATIVE ? 0 : search->handshake_type;
 }
 
@@ -198,7 +198,7 @@ static __always_inline __u32 ship_sized(struct __sk_buff *skb, struct tlsnap_con
 	__u32 length = shipment->length;
 
 	if (!chunk) {
-		lose_chunk(search);
+		lose_chunk(search, shipment->flags);
 		return 0;
 	}
 	/* 5.10 to 6.12 lose a lower bound that is tested for; they keep one that is computed. */
@@ -210,11 +210,12 @@ static __always_inline __u32 ship_sized(struct __sk_buff *skb, struct tlsnap_con
 	if (bpf_skb_load_bytes(skb, shipment->at, chunk->bytes, length)) {
 		bpf_ringbuf_discard(chunk, BPF_RB_NO_WAKEUP);
 		count(TLSNAP_COUNT_LOST_SEGMENTS);
-		lose_chunk(search);
+		lose_chunk(search, shipment->flags);
 		return 0;
 	}
 	bpf_ringbuf_submit(chunk, wakeup());
-	search->flags |= TLSNAP_FLAG_SHIPPED;
+	if (!(shipment->flags & TLSNAP_CHUNK_SPECULATIVE))
+		search->flags |= TLSNAP_FLAG_SHIPPED;
 	count(TLSNAP_COUNT_CHUNKS);
 	return length;
 }
@@ -288,7 +289,7 @@ static __always_inline void ship_head(struct tlsnap_connection *connection, stru
 	struct tlsnap_chunk *chunk = bpf_ringbuf_reserve(&ring, sizeof(*chunk) + TLSNAP_HEAD_LENGTH, 0);
 
 	if (!chunk) {
-		lose_chunk(search);
+		lose_chunk(search, 0);
 		return;
 	}
 	fill_chunk(chunk, connection, search, &shipment, length);

@@ -25,14 +25,26 @@ const volatile __u32 tlsnap_task_btf = 0;
  * forbids those that read the kernel, and libbpf then takes none of them to exist.
  */
 const volatile __u32 tlsnap_probe_read = 1;
+/* Inode of the only network namespace whose connections are followed; 0 for all. */
+const volatile __u32 tlsnap_netns = 0;
 /* Data segments per direction and search in which a hello must begin: 24 found CONNECT, SMTP and PostgreSQL. */
 const volatile __u32 tlsnap_segment_budget = 24;
 /* Bytes in the ring from which on the reader is woken; before that it looks by itself every few milliseconds. */
 const volatile __u64 tlsnap_wakeup_bytes = 4 << 20;
 
-/* Never read: clang writes BTF only for types that something refers to, and the decoder is made from that BTF. */
+/*
+ * Never read: clang writes BTF only for types that something refers to, and user space's decoder is made from that BTF.
+ */
+struct tlsnap_vocabulary {
+	enum tlsnap_record_type record_type;
+	enum tlsnap_direction_kind direction;
+	enum tlsnap_role role;
+	enum tlsnap_chunk_flags chunk_flags;
+	enum tlsnap_task_flags task_flags;
+	enum tlsnap_counter counter;
+};
 const union tlsnap_any_record *const tlsnap_layout __attribute__((used)) = NULL;
-const enum tlsnap_counter tlsnap_counter_names __attribute__((used)) = TLSNAP_COUNTERS;
+const struct tlsnap_vocabulary *const tlsnap_vocabulary __attribute__((used)) = NULL;
 
 enum tlsnap_search_state {
 	TLSNAP_SEARCH = 0, /* no hello so far: test the start of each segment */
@@ -45,7 +57,7 @@ enum tlsnap_search_state {
 enum tlsnap_search_flags {
 	TLSNAP_FLAG_BASED = 1 << 0, /* `base` is known */
 	TLSNAP_FLAG_FRAGMENTED = 1 << 1, /* the hello goes on in a further TLS record: its end is an upper bound */
-	TLSNAP_FLAG_LOST = 1 << 2, /* a chunk of this hello is lost, and counted */
+	TLSNAP_FLAG_LOST = 1 << 2, /* a chunk of this hello is lost and counted: the rest is not shipped */
 	TLSNAP_FLAG_SSLV2 = 1 << 3,
 	TLSNAP_FLAG_SHIPPED = 1 << 4, /* at least one chunk of this hello is out */
 };

@@ -59,6 +59,11 @@ static __always_inline void read_flow(struct tlsnap_flow *flow, struct tcp_sock 
 	flow->netns = sk->__sk_common.skc_net.net->ns.inum;
 }
 
+static __always_inline bool is_elsewhere(struct tcp_sock *tcp)
+{
+	return tlsnap_netns && tcp->inet_conn.icsk_inet.sk.__sk_common.skc_net.net->ns.inum != tlsnap_netns;
+}
+
 static __always_inline void early_key(struct tlsnap_early_key *key, const struct tlsnap_flow *flow)
 {
 	__builtin_memcpy(key->local_address, flow->local_address, 16);
@@ -112,6 +117,10 @@ static __always_inline void track(struct bpf_sock_ops *ctx, __u8 role)
 	tcp = bpf_skc_to_tcp_sock(sk);
 	if (!tcp)
 		return;
+	if (is_elsewhere(tcp)) {
+		count(TLSNAP_COUNT_FILTERED);
+		return;
+	}
 	connection = bpf_sk_storage_get(&connections, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!connection) {
 		count(TLSNAP_COUNT_UNTRACKED);
@@ -154,7 +163,7 @@ static __noinline int ship_segment(struct __sk_buff *skb, struct tlsnap_connecti
 	__u32 behind = search->end - shipment->offset;
 
 	/* Wholly behind the hello's end: nothing of it. */
-	if ((__s32)behind <= 0)
+	if ((__s32)behind <= 0 || search->flags & TLSNAP_FLAG_LOST)
 		return 0;
 	if (shipment->length > behind)
 		shipment->length = behind;
@@ -391,7 +400,7 @@ static __noinline int keep_early(struct __sk_buff *skb, struct bpf_sock *sk)
 	struct tlsnap_connection *kept;
 	struct tlsnap_search *search;
 
-	if (!tcp || find_segment(skb, &segment) || segment.length == 0)
+	if (!tcp || is_elsewhere(tcp) || find_segment(skb, &segment) || segment.length == 0)
 		return 0;
 	if (find_addresses(skb, key.remote_address, key.local_address))
 		return 0;

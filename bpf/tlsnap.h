@@ -63,7 +63,6 @@ enum tlsnap_chunk_flags {
 	TLSNAP_CHUNK_SPECULATIVE = 1 << 2, /* arrived before what precedes it: may or may not belong to a hello */
 	TLSNAP_CHUNK_LISTENER = 1 << 3, /* reached the listening socket: no cookie, offsets are TCP sequence numbers */
 	TLSNAP_CHUNK_OWNER = 1 << 4, /* no bytes: only tells the owner of an accepted connection */
-	TLSNAP_CHUNK_LOST_BEFORE = 1 << 5, /* an earlier chunk of this hello did not fit into the ring */
 };
 
 enum tlsnap_task_flags {
@@ -78,8 +77,9 @@ enum tlsnap_counter {
 	TLSNAP_COUNT_CLIENT_HELLOS, /* ClientHellos recognised, at either end */
 	TLSNAP_COUNT_SERVER_HELLOS, /* ServerHellos recognised, at either end */
 	TLSNAP_COUNT_CHUNKS, /* chunks shipped */
-	TLSNAP_COUNT_LOST_HELLOS, /* hellos of which at least one chunk found the ring full */
-	TLSNAP_COUNT_LOST_CHUNKS, /* chunks that found the ring full */
+	TLSNAP_COUNT_LOST_HELLOS, /* hellos of which nothing was shipped, because the ring was full */
+	TLSNAP_COUNT_CUT_HELLOS, /* hellos of which the beginning was shipped, and then the ring was full */
+	TLSNAP_COUNT_LOST_CHUNKS, /* chunks that found the ring full, the above included */
 	TLSNAP_COUNT_LOST_PROCESSES, /* process records that found the ring full */
 	TLSNAP_COUNT_LOST_EXITS, /* exit records that found the ring full */
 	TLSNAP_COUNT_LOST_ACCEPTED, /* listener joins that found the ring full */
@@ -88,6 +88,7 @@ enum tlsnap_counter {
 	TLSNAP_COUNT_UNBASED, /* segments before the sequence number of the stream's start was known */
 	TLSNAP_COUNT_TRUNCATED, /* hellos longer than TLSNAP_HELLO_MAX */
 	TLSNAP_COUNT_EXHAUSTED, /* directions given up because no hello came within the budget of segments */
+	TLSNAP_COUNT_FILTERED, /* connections left out because they are in another network namespace */
 	TLSNAP_COUNT_SPECULATIVE, /* chunks shipped before it was known whether they belong to a hello */
 	TLSNAP_COUNTERS,
 };

@@ -1,0 +1,114 @@
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import { TlsnapError } from '../errors.js';
+
+/** The addon's surface, as native/addon.cc defines it. */
+export interface Addon {
+  readonly Session: new (options: NativeSessionOptions) => NativeSession;
+  clocks(): NativeClocks;
+  loadedPrograms(): NativeProgram[];
+  loadedLinks(): NativeLink[];
+  /** Ids of the programs at a cgroup's hook, in the order in which they run. */
+  attachedPrograms(cgroupPath: string, hook: 'egress' | 'ingress' | 'sockops'): number[];
+  structLayout(objectPath: string, name: string): StructLayout;
+  enumValues(objectPath: string, name: string): Record<string, number>;
+}
+
+export interface NativeSessionOptions {
+  objectPath: string;
+  /** Empty for the running kernel's own BTF. */
+  btfPath: string;
+  /** A power of two and a multiple of the page size; 0 for the object's own. */
+  ringBytes: number;
+  tunables: Record<string, number>;
+  mapEntries: Record<string, number>;
+  /** Programs that are not loaded. */
+  leftOut: string[];
+}
+
+export interface NativeSession {
+  /** Empty for the root of the hierarchy through a private mount. */
+  attach(cgroupPath: string): void;
+  /** Fills `out` with whole records, each padded to 8 bytes; returns the bytes used. Blocks up to `timeoutMs`. */
+  drain(out: Uint8Array, timeoutMs: number): number;
+  counters(): number[];
+  programs(): { name: string; id: number; tag: string }[];
+  /** Takes the programs off their hooks; ring and counters can still be read. */
+  detach(): void;
+  close(): void;
+}
+
+export interface NativeClocks {
+  realtime: bigint;
+  monotonic: bigint;
+  boottime: bigint;
+  tai: bigint;
+  state: number;
+  status: number;
+  offsetNs: number;
+  maxErrorUs: number;
+  estimatedErrorUs: number;
+  taiOffsetS: number;
+}
+
+export interface NativeProgram {
+  id: number;
+  type: number;
+  name: string;
+  tag: string;
+  uid: number;
+  loadBootNs: bigint;
+}
+
+export interface NativeLink {
+  id: number;
+  type: number;
+  programId: number;
+  cgroupId: bigint;
+  attachType: number;
+}
+
+export interface StructLayout {
+  size: number;
+  members: Record<string, { offset: number; size: number }>;
+}
+
+/** What the addon throws. */
+export interface NativeError extends Error {
+  code: string;
+  errno: number;
+  syscall: string;
+  /** libbpf's messages of the failed call, the verifier's log included. */
+  log: string;
+}
+
+export const BPF_OBJECT = fileURLToPath(new URL('../../bpf/build/tlsnap.bpf.o', import.meta.url));
+const LIBRARY = fileURLToPath(new URL('../../native/build/tlsnap.node', import.meta.url));
+
+/** Loads the addon, when it is first needed: no offline command does. */
+export function loadAddon(): Addon {
+  if (process.platform !== 'linux') {
+    throw new TlsnapError('unavailable', 'this host', `live capture needs Linux, and this is ${process.platform}`, [
+      'Run it on the suspect Linux host; verify, replay, match, diff and report work here.',
+    ]);
+  }
+  try {
+    return createRequire(import.meta.url)(LIBRARY) as Addon;
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    const missing = code === 'MODULE_NOT_FOUND';
+    throw new TlsnapError(
+      'unavailable',
+      LIBRARY,
+      missing ? 'the addon is not built' : `the addon does not load: ${message}`,
+      missing
+        ? ['Build it with: npm run build (it needs g++ and libbpf-dev).']
+        : [`It needs libbpf 1 and Node ${process.versions.modules} for ${process.arch}: install libbpf1, or build it here.`],
+      error,
+    );
+  }
+}
+
+export function isNativeError(error: unknown): error is NativeError {
+  return error instanceof Error && 'errno' in error && 'log' in error;
+}

@@ -1,0 +1,189 @@
+import { TlsnapError } from '../errors.js';
+import { BPF_OBJECT, isNativeError, loadAddon, type Addon, type NativeError, type NativeSession } from './addon.js';
+import { COUNTER, LAYOUT } from './layout.js';
+
+/** How much the kernel lets the programs see, best first. */
+export interface Tier {
+  readonly name: string;
+  readonly tunables: { tlsnap_task_btf: 0 | 1; tlsnap_probe_read: 0 | 1 };
+  readonly leftOut: readonly string[];
+  /** What this tier does not see, in words for the manifest. */
+  readonly missing: readonly string[];
+}
+
+export interface SessionOptions {
+  /** Bytes; a power of two. */
+  readonly ringBytes: number;
+  /** Inode of the only network namespace to follow; 0 for all. */
+  readonly netns: number;
+  /** A BTF file for a kernel without /sys/kernel/btf/vmlinux. */
+  readonly btfPath: string | null;
+}
+
+export type CounterName = keyof typeof COUNTER;
+export type Counters = Record<CounterName, number>;
+
+/** The kernel's side of a capture: programs loaded, and attached by `attach`. */
+export class Session {
+  readonly tier: Tier;
+  readonly #native: NativeSession;
+
+  /** Loads the programs in the best tier that this kernel takes. Throws a TlsnapError that says what is missing. */
+  static open(options: SessionOptions): Session {
+    const addon = loadAddon();
+    checkLayout(addon);
+    const refusals: NativeError[] = [];
+    for (const tier of TIERS) {
+      try {
+        return new Session(tier, openTier(addon, tier, options));
+      } catch (error) {
+        if (!isNativeError(error)) throw error;
+        refusals.push(error);
+      }
+    }
+    throw refusal(refusals);
+  }
+
+  private constructor(tier: Tier, native: NativeSession) {
+    this.tier = tier;
+    this.#native = native;
+  }
+
+  /** Attaches beside whatever is there. `cgroupPath` empty: the root of the hierarchy, through a private mount. */
+  attach(cgroupPath: string): void {
+    try {
+      this.#native.attach(cgroupPath);
+    } catch (error) {
+      throw isNativeError(error) ? attachError(cgroupPath, error) : error;
+    }
+  }
+
+  /** See NativeSession.drain. */
+  drain(out: Uint8Array, timeoutMs: number): number {
+    return this.#native.drain(out, timeoutMs);
+  }
+
+  counters(): Counters {
+    const values = this.#native.counters();
+    return Object.fromEntries(Object.entries(COUNTER).map(([name, index]) => [name, values[index] ?? 0])) as Counters;
+  }
+
+  programs(): { name: string; id: number; tag: string }[] {
+    return this.#native.programs();
+  }
+
+  detach(): void {
+    this.#native.detach();
+  }
+
+  close(): void {
+    this.#native.close();
+  }
+}
+
+function openTier(addon: Addon, tier: Tier, options: SessionOptions): NativeSession {
+  return new addon.Session({
+    objectPath: BPF_OBJECT,
+    btfPath: options.btfPath ?? '',
+    ringBytes: options.ringBytes,
+    // A full quarter of the ring is left for the time that the reader needs to wake up.
+    tunables: { ...tier.tunables, tlsnap_netns: options.netns, tlsnap_wakeup_bytes: Math.floor(options.ringBytes / 4) },
+    mapEntries: {},
+    leftOut: [...tier.leftOut],
+  });
+}
+
+/** The decoder was generated from an object's BTF; this makes sure that it was this object's. */
+function checkLayout(addon: Addon): void {
+  for (const [name, { size, members }] of Object.entries(LAYOUT)) {
+    const found = addon.structLayout(BPF_OBJECT, `tlsnap_${name}`);
+    const same = Object.entries(members).every(([member, [offset, bytes]]) => {
+      const actual = found.members[member];
+      return actual?.offset === offset && actual.size === bytes;
+    });
+    if (found.size !== size || !same) {
+      throw new TlsnapError('unavailable', BPF_OBJECT, `struct tlsnap_${name} is not laid out as this build expects`, [
+        'Build anew with: npm run generate && npm run build.',
+      ]);
+    }
+  }
+}
+
+function refusal(refusals: readonly NativeError[]): TlsnapError {
+  const first = refusals[0];
+  if (!first) throw new Error('no tier was tried');
+  if (refusals.every(({ code }) => code === 'EPERM' || code === 'EACCES') && !mayLoad()) {
+    return new TlsnapError(
+      'permission',
+      'live capture',
+      'this process may not load BPF programs: it lacks CAP_BPF, CAP_NET_ADMIN or CAP_PERFMON',
+      ['Run it as root, or with: capsh or setpriv granting CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON.'],
+      first,
+    );
+  }
+  const log = first.log.trimEnd().split('\n');
+  if (/BTF is required|failed to find valid kernel BTF|Error loading vmlinux BTF/i.test(first.log)) {
+    return new TlsnapError('unavailable', '/sys/kernel/btf/vmlinux', 'this kernel does not describe its types (no BTF)', [
+      'Boot a kernel with CONFIG_DEBUG_INFO_BTF=y (distribution kernels since 2020 have it).',
+    ], first);
+  }
+  return new TlsnapError(
+    'unavailable',
+    'this kernel',
+    `does not take the BPF programs: ${first.message}\n${log.slice(-LOG_LINES).join('\n')}`,
+    ['Live capture needs Linux 5.10 or later with CONFIG_BPF_SYSCALL, CONFIG_CGROUP_BPF and CONFIG_DEBUG_INFO_BTF.'],
+    first,
+  );
+}
+
+/** Root has every capability unless it was taken away; without /proc the kernel's own answer has to do. */
+function mayLoad(): boolean {
+  return process.geteuid?.() === 0;
+}
+
+function attachError(cgroupPath: string, error: NativeError): TlsnapError {
+  const subject = cgroupPath === '' ? 'the cgroup2 hierarchy' : cgroupPath;
+  if (error.code === 'EPERM' || error.code === 'EACCES') {
+    return new TlsnapError('permission', subject, `may not be attached to: ${error.message}`, [
+      'Run it as root, or with CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON.',
+    ], error);
+  }
+  if (error.syscall === 'open the cgroup') {
+    return new TlsnapError('usage', subject, `cannot be opened: ${error.message}`, ['Name a directory of a cgroup2 mount.'], error);
+  }
+  if (error.code === 'EBADF') {
+    return new TlsnapError('usage', subject, 'is not a cgroup2 directory', ['Name a directory of a cgroup2 mount.'], error);
+  }
+  return new TlsnapError('unavailable', subject, error.message, [
+    'Live capture needs Linux 5.10 or later with cgroup2 and CONFIG_CGROUP_BPF.',
+  ], error);
+}
+
+const NO_TRACEPOINTS = ['tlsnap_exec', 'tlsnap_exit'];
+const PATHS = 'command lines, executable paths and namespace pids of processes gone before /proc was read';
+const ENDS = 'when a process ended, and execs after its first connection';
+
+/**
+ * Tried in this order. BTF pointers are the cheaper way to the task and work under lockdown=confidentiality, which
+ * forbids the probe helpers; kernels before 5.18 have only the probe helpers for cgroup programs. A kernel built without
+ * tracepoints, or a process without CAP_PERFMON for them, still gets the hellos.
+ */
+const TIERS: readonly Tier[] = [
+  { name: 'task-btf', tunables: { tlsnap_task_btf: 1, tlsnap_probe_read: 1 }, leftOut: [], missing: [] },
+  { name: 'task-probe', tunables: { tlsnap_task_btf: 0, tlsnap_probe_read: 1 }, leftOut: [], missing: [] },
+  { name: 'lockdown', tunables: { tlsnap_task_btf: 1, tlsnap_probe_read: 0 }, leftOut: [], missing: [PATHS] },
+  {
+    name: 'task-btf-only',
+    tunables: { tlsnap_task_btf: 1, tlsnap_probe_read: 1 },
+    leftOut: NO_TRACEPOINTS,
+    missing: [ENDS],
+  },
+  {
+    name: 'task-probe-only',
+    tunables: { tlsnap_task_btf: 0, tlsnap_probe_read: 1 },
+    leftOut: NO_TRACEPOINTS,
+    missing: [ENDS],
+  },
+];
+
+const LOG_LINES = 20;
