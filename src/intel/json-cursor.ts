@@ -1,3 +1,5 @@
+import { isAscii } from 'node:buffer';
+
 /** What is wrong with a feed's JSON, and where. */
 export class JsonFault extends Error {
   readonly line: number;
@@ -21,12 +23,15 @@ export class JsonFault extends Error {
  */
 export class JsonCursor {
   readonly #bytes: Buffer;
+  /** Decoding Latin-1 is some times faster than UTF-8, and the same for ASCII. */
+  readonly #encoding: 'latin1' | 'utf8';
   #at = 0;
   #line = 1;
   #resynced = false;
 
   constructor(bytes: Buffer) {
     this.#bytes = bytes;
+    this.#encoding = isAscii(bytes) ? 'latin1' : 'utf8';
   }
 
   /** 1-based line of the value that comes next. */
@@ -84,57 +89,75 @@ export class JsonCursor {
       throw new JsonFault(line, this.#excerpt(start), `the entry is larger than ${MAX_VALUE_BYTES} bytes`);
     }
     try {
-      return JSON.parse(this.#bytes.toString('utf8', start, this.#at)) as unknown;
+      return JSON.parse(this.#bytes.toString(this.#encoding, start, this.#at)) as unknown;
     } catch {
       // Its brackets and quotes are in order, so what follows can be trusted.
       throw new JsonFault(line, this.#excerpt(start), 'is not valid JSON');
     }
   }
 
-  /** Moves behind the next value. */
+  /** Moves behind the next value. The one loop that touches every byte of a feed, so it works on locals. */
   skip(): void {
-    this.#space();
-    let depth = 0;
-    do {
-      this.#space();
-      const byte = this.#bytes[this.#at];
-      if (byte === undefined) throw this.#fault('the text ends inside an entry');
-      if (byte === QUOTE) this.#skipString();
-      else if (byte === OPEN_ARRAY || byte === OPEN_OBJECT) {
-        if (++depth > MAX_DEPTH) throw this.#fault(`nested deeper than ${MAX_DEPTH}`);
-        this.#at++;
-      } else if (byte === CLOSE_ARRAY || byte === CLOSE_OBJECT) {
-        if (--depth < 0) throw this.#fault('a value is missing');
-        this.#at++;
-      } else if (byte === COMMA || byte === COLON) {
-        if (depth === 0) throw this.#fault('a value is missing');
-        this.#at++;
-      } else this.#skipScalar();
-    } while (depth > 0);
-  }
-
-  #skipString(): void {
     const bytes = this.#bytes;
-    let at = this.#at + 1;
-    for (let byte = bytes[at]; byte !== QUOTE; byte = bytes[at]) {
-      if (byte === undefined || byte === NEWLINE) throw this.#fault('a string does not end');
-      at += byte === BACKSLASH ? 2 : 1;
+    const end = bytes.length;
+    let at = this.#at;
+    let depth = 0;
+    const stop = (reason: string): never => {
+      this.#at = at;
+      throw this.#fault(reason);
+    };
+    for (;;) {
+      const byte = at < end ? bytes[at] : undefined;
+      switch (byte) {
+        case undefined:
+          stop('the text ends inside an entry');
+          break;
+        case NEWLINE:
+          this.#line++;
+          at++;
+          continue;
+        case SPACE:
+        case RETURN:
+        case TAB:
+          at++;
+          continue;
+        case QUOTE:
+          at = endOfString(bytes, at);
+          if (at === -1) {
+            at = this.#at;
+            stop('a string does not end');
+          }
+          break;
+        case OPEN_ARRAY:
+        case OPEN_OBJECT:
+          if (++depth > MAX_DEPTH) stop(`nested deeper than ${MAX_DEPTH}`);
+          at++;
+          continue;
+        case CLOSE_ARRAY:
+        case CLOSE_OBJECT:
+          if (--depth < 0) stop('a value is missing');
+          at++;
+          break;
+        case COMMA:
+        case COLON:
+          if (depth === 0) stop('a value is missing');
+          at++;
+          continue;
+        default: {
+          const start = at;
+          while (at < end && SCALAR[bytes[at] ?? 0] === 1) at++;
+          if (at === start) stop('a character that JSON does not know');
+        }
+      }
+      if (depth === 0) break;
     }
-    this.#at = at + 1;
-  }
-
-  #skipScalar(): void {
-    const start = this.#at;
-    for (let byte = this.#bytes[this.#at]; byte !== undefined && SCALAR[byte] === 1; byte = this.#bytes[this.#at]) {
-      this.#at++;
-    }
-    if (this.#at === start) throw this.#fault('a character that JSON does not know');
+    this.#at = at;
   }
 
   #space(): void {
     for (let byte = this.#bytes[this.#at]; ; byte = this.#bytes[++this.#at]) {
       if (byte === NEWLINE) this.#line++;
-      else if (byte !== 0x20 && byte !== 0x0d && byte !== 0x09) return;
+      else if (byte !== SPACE && byte !== RETURN && byte !== TAB) return;
     }
   }
 
@@ -195,6 +218,21 @@ export class JsonCursor {
   }
 }
 
+/** Behind the string that starts at `at`; -1 where it does not end on its line. */
+function endOfString(bytes: Buffer, start: number): number {
+  const end = bytes.length;
+  for (let at = start + 1; at < end; at++) {
+    const byte = bytes[at];
+    if (byte === QUOTE) return at + 1;
+    if (byte === NEWLINE) return -1;
+    if (byte === BACKSLASH) at++;
+  }
+  return -1;
+}
+
+const SPACE = 0x20;
+const TAB = 0x09;
+const RETURN = 0x0d;
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const NEWLINE = 0x0a;

@@ -23,17 +23,19 @@ export function parseRuleOptions(body: string): RuleOption[] | null {
   const options: RuleOption[] = [];
   let quoted = false;
   let start = 0;
+  let colon = -1;
   for (let at = 0; at <= body.length; at++) {
-    const character = body[at];
-    if (character === '\\') at++;
-    else if (character === '"') quoted = !quoted;
-    else if ((character === ';' && !quoted) || character === undefined) {
-      const text = body.slice(start, at).trim();
+    const code = at < body.length ? body.charCodeAt(at) : END;
+    if (code === BACKSLASH) at++;
+    else if (code === QUOTE) quoted = !quoted;
+    else if (code === COLON && colon === -1) colon = at;
+    else if ((code === SEMICOLON && !quoted) || code === END) {
+      const keyword = body.slice(start, colon === -1 ? at : colon).trim();
+      if (keyword !== '') {
+        options.push({ keyword: keyword.toLowerCase(), value: colon === -1 ? '' : body.slice(colon + 1, at).trim() });
+      }
       start = at + 1;
-      if (text === '') continue;
-      const colon = text.indexOf(':');
-      const keyword = colon === -1 ? text : text.slice(0, colon);
-      options.push({ keyword: keyword.trim().toLowerCase(), value: colon === -1 ? '' : text.slice(colon + 1).trim() });
+      colon = -1;
     }
   }
   return quoted ? null : options;
@@ -62,3 +64,8 @@ export function decodeContent(value: string): string | null {
 const ACTIONS = new Set(['alert', 'drop', 'pass', 'reject', 'rejectsrc', 'rejectdst', 'rejectboth']);
 /** Address lists can be long; a header beyond this is none. */
 const MAX_HEADER = 16 * 1024;
+const END = -1;
+const BACKSLASH = 0x5c;
+const QUOTE = 0x22;
+const COLON = 0x3a;
+const SEMICOLON = 0x3b;

@@ -106,7 +106,8 @@ function entryOf(cursor: JsonCursor, content: FeedContent): JsonObject | null {
 
 /** A feed of 200,000 attributes keeps tags, galaxies and so on of one at a time. */
 function onlyNeeded(attribute: JsonObject): JsonObject {
-  return Object.fromEntries(NEEDED.map((name) => [name, attribute[name]]));
+  const { type, value, to_ids, deleted, comment, object_relation, first_seen, last_seen, timestamp } = attribute;
+  return { type, value, to_ids, deleted, comment, object_relation, first_seen, last_seen, timestamp };
 }
 
 function addAttribute(line: number, attribute: JsonObject, name: string, content: FeedContent): void {
@@ -159,18 +160,6 @@ function meaningOf(
 
 /** `[{"response":[{"Event":…}]}]` needs five. */
 const MAX_DEPTH = 8;
-
-const NEEDED = [
-  'type',
-  'value',
-  'to_ids',
-  'deleted',
-  'comment',
-  'object_relation',
-  'first_seen',
-  'last_seen',
-  'timestamp',
-] as const;
 
 const DESCRIBING = new Set(['ja4-type', 'description', 'filename', 'first-seen', 'last-seen']);
 

@@ -50,7 +50,7 @@ function readRule(line: number, text: string, options: readonly RuleOption[], co
       buffer = null;
       others.add(keyword);
     } else if (keyword === 'content' && buffer) {
-      const part = partOf(buffer, value, modifiers(options, at));
+      const part = partOf(buffer, value, buffer === 'serverName' ? modifiers(options, at) : NO_MODIFIERS);
       if (typeof part === 'string') return content.problem(line, text, part);
       parts.push(part);
     } else if (MATCHING.has(keyword) && buffer) {
@@ -100,13 +100,16 @@ function modifiers(options: readonly RuleOption[], at: number): ReadonlySet<stri
 }
 
 function unquoted(text: string | null): string | null {
-  return text === null ? null : text.replace(/^"|"$/g, '').replace(/\\([;"\\:])/g, '$1');
+  if (text === null) return null;
+  const inner = text.startsWith('"') && text.endsWith('"') ? text.slice(1, -1) : text;
+  return inner.includes('\\') ? inner.replace(/\\([;"\\:])/g, '$1') : inner;
 }
 
 /** Emerging Threats: `metadata: created_at 2019_09_10, updated_at 2020_08_20`. */
 function metadataDate(metadata: string | null, name: string): string | null {
-  const match = new RegExp(`\\b${name} (\\d{4})_(\\d\\d)_(\\d\\d)\\b`).exec(metadata ?? '');
-  return match ? feedDate(`${match[1] ?? ''}-${match[2] ?? ''}-${match[3] ?? ''}`) : null;
+  const at = metadata?.indexOf(`${name} `) ?? -1;
+  const date = at === -1 ? undefined : metadata?.slice(at + name.length + 1, at + name.length + 11);
+  return date === undefined ? null : feedDate(`${date.replaceAll('_', '-')} 00:00:00`);
 }
 
 /** Sticky buffers that hold what a snapshot holds. */
@@ -126,6 +129,7 @@ const BUFFERS: Partial<Record<string, SimpleType>> = {
   tls_cert_fingerprint: 'certSha1',
 };
 
+const NO_MODIFIERS: ReadonlySet<string> = new Set();
 const OTHER_BUFFERS = new Set(['pkt_data', 'file_data', 'base64_data']);
 const MATCHING = new Set(['pcre', 'dataset', 'datarep', 'isdataat', 'absent']);
 /** Options that add no condition, or one that the content itself carries. */
