@@ -26,8 +26,6 @@ const PACKAGES = [
   { apt: 'linux-libc-dev', dnf: 'kernel-headers', for: 'build', why: "the kernel's user-space headers" },
   { apt: 'make', dnf: 'make', for: 'build', why: 'runs the Makefiles of bpf/ and native/' },
   { apt: 'g++', dnf: 'gcc-c++', for: 'build', why: 'compiles native/' },
-  { apt: 'pkg-config', dnf: 'pkgconf-pkg-config', for: 'build', why: 'finds libbpf' },
-  { apt: 'bpftool', dnf: 'bpftool', for: 'build', why: 'dumps the BTF that the record layout is generated from' },
   { apt: 'tshark', dnf: 'wireshark-cli', for: 'test', why: 'an independent reading of hellos, JA3 and JA4' },
   { apt: 'libndpi-bin', dnf: 'ndpi', for: 'test', why: 'ndpiReader: a second independent reading of JA4' },
   { apt: 'openssl', dnf: 'openssl', for: 'test', why: 'TLS clients and servers, and digests to compare with' },
@@ -39,6 +37,7 @@ const PACKAGES = [
   { apt: 'age', dnf: 'age', for: 'test', why: 'decrypts what we encrypted' },
   { apt: 'iproute2', dnf: 'iproute', for: 'test', why: 'network namespaces, veth pairs and packet loss' },
   { apt: 'procps', dnf: 'procps-ng', for: 'test', why: 'what ps says of a process, to compare with' },
+  { apt: 'bpftool', dnf: 'bpftool', for: 'test', why: 'shows what is left in the kernel after a capture' },
   { apt: 'strace', dnf: 'strace', for: 'test', why: 'shows which files a capture opens' },
   { apt: 'qemu-system-x86', dnf: 'qemu-system-x86-core', for: 'test', why: 'boots the kernels of the matrix' },
   { apt: 'busybox-static', dnf: 'busybox', for: 'test', why: "the guests' shell" },
@@ -136,7 +135,7 @@ function isKnownToApt(name) {
 
 /** Without dpkg there is no asking what is installed, only whether the build's tools are there. */
 function adviseOtherLinux(wanted) {
-  const tools = ['clang', 'llvm-strip', 'make', 'g++', 'pkg-config', 'bpftool'];
+  const tools = ['clang', 'llvm-strip', 'make', 'g++'];
   const missing = tools.filter((tool) => !hasCommand(tool));
   if (missing.length === 0 && existsSync('/usr/include/bpf/libbpf.h')) return;
   const fedora = wanted.filter(({ dnf }) => dnf !== null);

@@ -10,11 +10,11 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { execa } from 'execa';
 import { bootKernel, type GuestResult } from './boot.js';
 import { fetchKernel, KERNEL_RELEASES } from './debian.js';
 import { guestCli } from './guest-cli.js';
 import { programFiles } from './initramfs.js';
+import { guestLoader } from './loader.js';
 
 const { values: flags } = parseArgs({
   options: {
@@ -61,20 +61,13 @@ process.exitCode = failed ? 1 : 0;
 async function guestScript(): Promise<string> {
   if (flags.exec !== undefined) return readFile(flags.exec, 'utf8');
   if (flags.load === undefined) throw new Error('say --load OBJECT or --exec SCRIPT');
-  for (const [guest, host] of await programFiles(await buildLoader())) files.set(guest, host);
+  for (const [guest, host] of await guestLoader(cache)) files.set(guest, host);
   files.set('/guest/object.bpf.o', resolve(flags.load));
   const words = [
     ...flags.set.flatMap((word) => ['--set', word]),
     ...flags.skip.flatMap((word) => ['--skip', word]),
   ].map((word) => `'${word}'`);
-  return `${join(cache, 'load-object')} ${words.join(' ')} /guest/object.bpf.o\n`;
-}
-
-async function buildLoader(): Promise<string> {
-  const loader = join(cache, 'load-object');
-  await mkdir(cache, { recursive: true });
-  await execa('cc', ['-O2', '-Wall', join(import.meta.dirname, 'load-object.c'), '-o', loader, '-lbpf']);
-  return loader;
+  return `/guest/load-object ${words.join(' ')} /guest/object.bpf.o\n`;
 }
 
 async function save(result: GuestResult, directory: string): Promise<void> {

@@ -1,0 +1,27 @@
+# What a guest of the kernel matrix does: asks the verifier about the object, then captures while openssl shakes hands
+# with itself inside a cgroup of its own. Everything that the host judges by is left in /results.
+tlsnap="node /opt/tlsnap/bin/run.js"
+suspect=/sys/fs/cgroup/suspect
+
+/guest/load-object /opt/tlsnap/bpf/build/tlsnap.bpf.o >/results/verifier
+echo $? >/results/verifier.status
+
+mkdir $suspect
+sh -c "echo \$\$ >$suspect/cgroup.procs; echo \$\$ >/results/server.pid
+  exec openssl s_server -accept 4433 -cert /guest/cert.pem -key /guest/key.pem -alpn h2 -quiet" >/dev/null 2>&1 &
+
+$tlsnap capture --window 5s --cgroup $suspect --output /results/guest.tlsnap.tar.gz --json \
+  >/results/capture.json 2>/results/capture.stderr &
+capture=$!
+
+# Emulated, tlsnap takes seconds to arm: clients come and go all the time, and only some of them in its window.
+while kill -0 $capture 2>/dev/null; do
+  sh -c "echo \$\$ >$suspect/cgroup.procs; echo \$\$ >>/results/client.pids
+    exec timeout 5 openssl s_client -connect 127.0.0.1:4433 -servername guest.example -alpn h2" </dev/null >/dev/null 2>&1
+  sleep 0.3
+done
+wait $capture
+echo $? >/results/capture.status
+
+bpftool prog list >/results/programs.after
+bpftool link list >/results/links.after

@@ -1,0 +1,136 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { execa } from 'execa';
+import type { ExecutionContext } from 'ava';
+import { bootKernel, type GuestResult } from '../../scripts/kernels/boot.js';
+import { fetchKernel, KERNEL_RELEASES, type Kernel, type KernelRelease } from '../../scripts/kernels/debian.js';
+import { guestCli } from '../../scripts/kernels/guest-cli.js';
+import { programFiles } from '../../scripts/kernels/initramfs.js';
+import { guestLoader } from '../../scripts/kernels/loader.js';
+import type { Handshake } from '../../src/snapshot/schema/handshake.js';
+import { reasonAgainstCommands, testUnless } from '../left-out.js';
+import { readByTshark } from './tshark-reading.js';
+
+// Boots stock kernels under emulation, captures in each, and judges the snapshot on this machine: pids by what the
+// guest's shell wrote down, JA3 and JA4 by what tshark reads, the signature and digests by `tlsnap verify`.
+
+const PROJECT = resolve(import.meta.dirname, '../..');
+const CACHE = join(PROJECT, '.cache/kernels');
+const COMMANDS = ['qemu-system-x86_64', 'cpio', 'busybox', 'cc', 'ldd', 'openssl', 'bpftool', 'tshark', 'text2pcap'];
+
+const reasonAgainstAll =
+  process.platform === 'linux' ? reasonAgainstCommands(...COMMANDS) : 'the kernels boot on a Linux machine only';
+
+for (const release of KERNEL_RELEASES) {
+  const kernel = reasonAgainstAll === undefined ? await fetched(release) : undefined;
+  const reason =
+    reasonAgainstAll ??
+    (release.mayBeMissing && kernel instanceof Error ? `may be missing: ${kernel.message}` : undefined);
+  testUnless(reason, `kernel ${release.name} captures handshakes with the right process, JA3 and JA4`, (t) =>
+    captures(t, kernel),
+  );
+  if (release.name === '6.1') {
+    testUnless(reason, `kernel ${release.name} captures them under lockdown=confidentiality too`, (t) =>
+      captures(t, kernel, 'lockdown=confidentiality'),
+    );
+  }
+}
+
+async function captures(t: ExecutionContext, kernel: Kernel | Error | undefined, cmdline = ''): Promise<void> {
+  if (kernel === undefined || kernel instanceof Error) throw kernel ?? new Error('no kernel');
+  t.log(kernel.package, kernel.note ?? '');
+  const script = await readFile(join(import.meta.dirname, 'guest.sh'), 'utf8');
+  const result = await bootKernel({ kernel, files: await guestFiles(t), script, cmdline, timeoutSeconds: 180 });
+  const text = (name: string) => result.files.get(name)?.toString().trim() ?? '';
+
+  t.deepEqual(result.splats, []);
+  t.is(result.status, 0, result.serial);
+  t.is(text('verifier.status'), '0', text('verifier'));
+  t.is(text('capture.status'), '0', `${text('capture.stderr')}\n${text('capture.json')}`);
+  t.notRegex(text('programs.after'), /tlsnap/);
+  t.is(text('links.after'), '');
+  await judge(t, result, { clients: text('client.pids').split('\n'), server: text('server.pid') });
+}
+
+/** Holds the snapshot against what the guest's shell knows, and against tshark's reading of the raw hellos. */
+async function judge(
+  t: ExecutionContext,
+  result: GuestResult,
+  pids: { clients: readonly string[]; server: string },
+): Promise<void> {
+  const directory = await temporaryDirectory(t);
+  const snapshot = join(directory, 'guest.tlsnap.tar.gz');
+  await writeFile(snapshot, result.files.get('guest.tlsnap.tar.gz') ?? '');
+  const verify = await execa(process.execPath, [join(PROJECT, 'bin/run.js'), 'verify', snapshot], {
+    reject: false,
+    all: true,
+  });
+  t.is(verify.exitCode, 0, verify.all);
+
+  const events = await readTimeline(snapshot);
+  const sent = events.filter(({ kind, role }) => kind === role);
+  const clients = sent.filter(({ kind }) => kind === 'client');
+  const servers = sent.filter(({ kind }) => kind === 'server');
+  t.true(clients.length > 0, 'no ClientHello was seen at its sender');
+  t.true(servers.length > 0, 'no ServerHello was seen at its sender');
+  for (const { process, tls, hello } of clients) {
+    t.true(pids.clients.includes(String(process?.pid)), `pid ${String(process?.pid)}`);
+    t.is(process?.comm, 'openssl');
+    t.is(tls?.serverName, 'guest.example');
+    t.deepEqual(tls?.alpn, ['h2']);
+    t.true(hello.complete);
+  }
+  for (const { process } of servers) t.is(String(process?.pid), pids.server);
+
+  // One program with one set of options: every hello has the fingerprints of the first.
+  const reading = await readByTshark(Buffer.from(clients[0]?.hello.raw ?? '', 'base64'));
+  for (const { fingerprints } of events.filter(({ kind }) => kind === 'client')) {
+    t.is(fingerprints?.ja3, reading.ja3);
+    t.is(fingerprints?.ja4, reading.ja4);
+  }
+}
+
+async function readTimeline(snapshot: string): Promise<Handshake[]> {
+  const { stdout } = await execa('tar', ['-xzOf', snapshot, '--wildcards', '*/handshakes.ndjson']);
+  return stdout
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => JSON.parse(line) as Handshake);
+}
+
+async function guestFiles(t: ExecutionContext): Promise<Map<string, string>> {
+  const directory = await temporaryDirectory(t);
+  const [key, certificate] = [join(directory, 'key.pem'), join(directory, 'cert.pem')];
+  const words = 'req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=guest.example';
+  await execa('openssl', [...words.split(' '), '-keyout', key, '-out', certificate]);
+  const openssl = await execa('openssl', ['version', '-d']);
+  const configuration = `${/"(.*)"/.exec(openssl.stdout)?.[1] ?? '/usr/lib/ssl'}/openssl.cnf`;
+  return new Map([
+    ...(await guestCli(PROJECT)),
+    ...(await guestLoader(CACHE)),
+    ...(await programFiles(await which('openssl'))),
+    ...(await programFiles(await which('bpftool'))),
+    [configuration, configuration],
+    ['/guest/key.pem', key],
+    ['/guest/cert.pem', certificate],
+  ]);
+}
+
+async function which(command: string): Promise<string> {
+  return (await execa('sh', ['-c', `command -v ${command}`])).stdout;
+}
+
+async function temporaryDirectory(t: ExecutionContext): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), 'tlsnap-matrix-'));
+  t.teardown(() => rm(directory, { recursive: true, force: true }));
+  return directory;
+}
+
+async function fetched(release: KernelRelease): Promise<Kernel | Error> {
+  try {
+    return await fetchKernel(release, CACHE);
+  } catch (error) {
+    return error instanceof Error ? error : new Error(String(error));
+  }
+}
