@@ -10,7 +10,7 @@ import { helloRow } from './hello/hello-row.js';
 import { formatTimeNs } from './hello/time-text.js';
 
 /** What of the manifest an imported capture knows. */
-export type ImportFacts = Pick<SnapshotFacts, 'window' | 'coverage'>;
+export type ImportFacts = Pick<SnapshotFacts, 'window' | 'coverage' | 'input'>;
 
 export interface ImportedCapture {
   readonly summary: CaptureSummary;
@@ -55,6 +55,7 @@ export async function importCapture(
   const losses = lossesOf(summary, extractor);
   const warnings = warningsOf(source.name, summary, extractor);
   const facts: ImportFacts = {
+    input: { path: source.name, ...(await source.digest()) },
     window: { asked: null, ...span.window(), endedBy: summary.fault ? 'error' : 'input-end' },
     coverage: {
       events: hellos.client + hellos.server,

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { open } from 'node:fs/promises';
 import { pipeline, Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
@@ -13,12 +14,20 @@ export interface ByteSource {
   readonly fault: string | null;
   /** Fills `target` from its start; returns how many bytes, 0 only at the end. */
   read(target: Buffer): Promise<number>;
+  /** Reads what is left, and tells what the file as it is (a packed one packed) amounts to. */
+  digest(): Promise<InputDigest>;
   close(): Promise<void>;
+}
+
+/** What identifies an input: `sha256sum` of the file gives the same. */
+export interface InputDigest {
+  readonly size: number;
+  readonly sha256: string;
 }
 
 /** Opens `path`, or standard input for `-`. A gzip'd file is unpacked on the way. Throws TlsnapError. */
 export async function openByteSource(path: string, stdin: Readable): Promise<ByteSource> {
-  if (path === '-') return gunzipped(streamSource('standard input', stdin));
+  if (path === '-') return gunzipped(digested(streamSource('standard input', stdin)));
   try {
     const handle = await open(path, 'r');
     const stat = await handle.stat();
@@ -26,21 +35,48 @@ export async function openByteSource(path: string, stdin: Readable): Promise<Byt
       await handle.close();
       throw new TlsnapError('input', path, 'is a directory, not a capture file', ['Name a pcap or pcapng file.']);
     }
-    const source: ByteSource = {
+    const source: RawSource = {
       name: path,
       size: stat.isFile() ? stat.size : null,
       fault: null,
       read: async (target) => (await handle.read(target, 0, target.length, null)).bytesRead,
       close: () => handle.close(),
     };
-    return await gunzipped(source);
+    return await gunzipped(digested(source));
   } catch (error) {
     throw ioError(path, error);
   }
 }
 
+type RawSource = Omit<ByteSource, 'digest'>;
+
+/** Hashes what is read. */
+function digested(source: RawSource): ByteSource {
+  const hash = createHash('sha256');
+  let size = 0;
+  let last: Promise<unknown> = Promise.resolve();
+  const readNext = async (target: Buffer): Promise<number> => {
+    const length = await source.read(target);
+    hash.update(target.subarray(0, length));
+    size += length;
+    return length;
+  };
+  // One at a time: an unpacker that was given up may still be reading when the rest is asked for.
+  const read = (target: Buffer): Promise<number> => {
+    const next = last.then(() => readNext(target));
+    last = next.catch(() => undefined);
+    return next;
+  };
+  const digest = async (): Promise<InputDigest> => {
+    const rest = Buffer.allocUnsafe(PIECE);
+    while ((await read(rest)) > 0);
+    return { size, sha256: hash.digest('hex') };
+  };
+  return { ...source, read, digest };
+}
+
 /** Reads a stream in the pieces it comes in; never asks for more than is being taken. */
-export function streamSource(name: string, stream: Readable): ByteSource {
+function streamSource(name: string, stream: Readable): RawSource {
   const iterator = stream[Symbol.asyncIterator]() as AsyncIterator<Buffer | string>;
   let piece: Buffer = Buffer.alloc(0);
   return {
@@ -91,6 +127,7 @@ async function gunzipped(source: ByteSource): Promise<ByteSource> {
         return 0;
       }
     },
+    digest: () => source.digest(),
     close: async () => {
       gunzip.destroy();
       await source.close();
@@ -120,6 +157,7 @@ function prepended(head: Buffer, source: ByteSource): ByteSource {
       rest = rest.subarray(taken);
       return taken;
     },
+    digest: () => source.digest(),
     close: () => source.close(),
   };
 }

@@ -1,29 +1,57 @@
+import { DtlsFinder, type DtlsHello } from '../../tls/dtls.js';
 import type { CapturedHello } from '../hello/captured-hello.js';
 
-/** A cheap look at a datagram: does it start with an unencrypted DTLS handshake record (RFC 9147 section 4)? */
-export function resemblesDtlsHandshake(buffer: Buffer, start: number, end: number): boolean {
-  if (end - start < MIN_LENGTH || buffer.readUInt8(start) !== HANDSHAKE) return false;
-  if (!VERSIONS.has(buffer.readUInt16BE(start + 1))) return false;
-  // Epoch 0: what is protected comes later.
-  return buffer.readUInt16BE(start + 3) === 0;
-}
-
+/** A DTLS association: the datagrams of both directions become hellos. */
 export class DtlsFlow {
-  readonly done = true;
-  readonly heldBytes = 0;
+  private readonly sink: (hello: CapturedHello, fromLow: boolean) => void;
+  private readonly low = new DtlsFinder();
+  private readonly high = new DtlsFinder();
+  private answered = false;
+  /** When each direction's unfinished hello began. */
+  private readonly began: { low: bigint | null; high: bigint | null } = { low: null, high: null };
+  private bytes = 0;
+
   constructor(sink: (hello: CapturedHello, fromLow: boolean) => void) {
-    void sink;
+    this.sink = sink;
   }
+
+  /** True once the server's hello is seen, or nothing more will be found. */
+  get done(): boolean {
+    return this.answered || (this.low.done && this.high.done);
+  }
+
+  /** Bytes kept for hellos that are not whole yet: what was taken since the last one, at most. */
+  get heldBytes(): number {
+    return this.bytes;
+  }
+
+  /** Takes the datagram in buffer[start, end). */
   datagram(fromLow: boolean, buffer: Buffer, start: number, end: number, timeNs: () => bigint): void {
-    void [fromLow, buffer, start, end, timeNs];
+    const side = fromLow ? 'low' : 'high';
+    const time = timeNs();
+    this.began[side] ??= time;
+    this.bytes += end - start;
+    for (const hello of this[side].push(buffer.subarray(start, end))) {
+      this.emit(hello, this.began[side] ?? time, fromLow);
+      this.began[side] = null;
+      this.bytes = 0;
+    }
   }
+
+  /** No more datagrams will come: hellos that were not finished come out as they are. */
   end(): void {
-    return;
+    for (const side of ['low', 'high'] as const) {
+      for (const hello of this[side].end()) this.emit(hello, this.began[side] ?? 0n, side === 'low');
+    }
+  }
+
+  private emit(hello: DtlsHello, timeNs: bigint, fromLow: boolean): void {
+    if (hello.kind === 'server' && !hello.helloRetryRequest && hello.complete) this.answered = true;
+    const { kind, raw, complete, segments, records, sslv2, afterRetry, error } = hello;
+    const streamOffset = null;
+    this.sink(
+      { transport: 'dtls', kind, raw, complete, segments, records, streamOffset, sslv2, afterRetry, error, timeNs },
+      fromLow,
+    );
   }
 }
-
-const HANDSHAKE = 22;
-/** DTLS 1.0, 1.2 (which 1.3 writes too), 1.3, and OpenSSL's version before the standard. */
-const VERSIONS = new Set([0xfeff, 0xfefd, 0xfefc, 0x0100]);
-/** Record header and handshake header. */
-const MIN_LENGTH = 13 + 12;

@@ -1,10 +1,11 @@
 import type { Direction } from '../../tls/conversation.js';
+import { startsDtlsHello } from '../../tls/dtls.js';
 import type { CapturedPacket, PacketSink } from '../file/captured-packet.js';
 import type { CapturedHello, HelloSink } from '../hello/captured-hello.js';
 import { Dissector, PROTOCOL } from '../layers/dissector.js';
 import { QuicFlow } from '../quic/quic-flow.js';
 import { resemblesQuic } from '../quic/long-header.js';
-import { DtlsFlow, resemblesDtlsHandshake } from './dtls-flow.js';
+import { DtlsFlow } from './dtls-flow.js';
 import { FlowTable, type FlowEnd } from './flow-table.js';
 import { HeldBudget } from './held-budget.js';
 import { TcpFlow } from './tcp-flow.js';
@@ -123,7 +124,7 @@ export class HelloExtractor implements PacketSink {
     const { dissector, table } = this;
     const { buffer, offset, end } = dissector;
     const isQuic = resemblesQuic(buffer, offset, end);
-    if (!isQuic && !resemblesDtlsHandshake(buffer, offset, end)) return;
+    if (!isQuic && !this.resemblesDtls(buffer, offset, end)) return;
     const found = table.find(dissector, PROTOCOL.udp) || this.add(PROTOCOL.udp);
     const slot = Math.abs(found);
     if (this.isDone(slot)) return;
@@ -136,6 +137,11 @@ export class HelloExtractor implements PacketSink {
     if (flow instanceof TcpFlow) return;
     flow.datagram(found > 0, buffer, offset, end, () => packet.timeNs());
     this.settle(slot, flow);
+  }
+
+  private resemblesDtls(buffer: Buffer, offset: number, end: number): boolean {
+    // No object is made for the many datagrams that do not even start with a handshake record.
+    return end - offset > 25 && buffer[offset] === 22 && startsDtlsHello(buffer.subarray(offset, end));
   }
 
   /** After a flow took something: drops it when it is done, else accounts for what it keeps. */
