@@ -1,11 +1,18 @@
 import type { ParsedKey } from 'ssh2';
 import { TlsnapError } from '../errors.js';
-import type { Signer } from './signer.js';
 import { signingHash } from './ssh-key.js';
 import { sshString } from './ssh-wire.js';
 
+/** A key that an agent holds: a Signer. */
+export interface AgentKey {
+  readonly source: 'agent';
+  readonly publicKey: Buffer;
+  readonly comment: string | null;
+  sign(data: Buffer): Promise<Buffer>;
+}
+
 /** A signer that asks ssh-agent at `socket`. Of several keys an Ed25519 one is preferred, then the first usable. */
-export async function openAgent(socket: string | undefined): Promise<Signer> {
+export async function openAgent(socket: string | undefined): Promise<AgentKey> {
   if (!socket) {
     throw new TlsnapError('unavailable', 'ssh-agent', 'SSH_AUTH_SOCK is not set, so there is no agent to ask', [
       'Start one with ssh-agent and add a key with ssh-add, or name a key file. sudo drops the variable: use sudo --preserve-env=SSH_AUTH_SOCK.',

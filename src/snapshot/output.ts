@@ -9,6 +9,7 @@ import {
   lstatSync,
   openSync,
   renameSync,
+  rmSync,
   unlinkSync,
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
@@ -21,7 +22,7 @@ export interface Output {
   readonly isStdout: boolean;
   /** Opens it for writing, mode 0600. */
   open(): Writable;
-  /** Makes what was written durable and gives it its name. */
+  /** Gives what was written its name, durably. */
   commit(): void;
   /** Removes what was written. */
   abandon(): void;
@@ -41,37 +42,20 @@ export function createOutput(path: string): Output {
 
 function fileOutput(path: string): Output {
   const partial = join(dirname(path), `.${basename(path)}.${randomBytes(4).toString('hex')}.partial`);
-  let fd: number | undefined;
-  const close = (): void => {
-    if (fd !== undefined) closeSync(fd);
-    fd = undefined;
-  };
   return {
     path,
     isStdout: false,
-    open: () => {
-      try {
-        fd = openSync(partial, 'wx', 0o600);
-      } catch (error) {
-        throw ioError(path, error);
-      }
-      return createWriteStream(partial, { fd, autoClose: false, highWaterMark: 1024 * 1024 });
-    },
+    // It is closed, and so durable, when a pipeline into it has ended.
+    open: () => createWriteStream(partial, { flags: 'wx', mode: 0o600, flush: true, highWaterMark: 1024 * 1024 }),
     commit: () => {
       try {
-        if (fd !== undefined) fsyncSync(fd);
-        close();
         moveWithoutReplacing(partial, path);
         syncFolder(dirname(path));
       } catch (error) {
         throw ioError(path, error);
       }
     },
-    abandon: () => {
-      if (fd === undefined) return;
-      close();
-      unlinkSync(partial);
-    },
+    abandon: () => rmSync(partial, { force: true }),
   };
 }
 
