@@ -6,7 +6,7 @@
  *
  * In CI (CI=true) as root on Linux nothing may be left out, except a kernel that may be missing by its own test's word.
  */
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { dirname, join, sep } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -45,6 +45,7 @@ await runTests(
 );
 await runTests('live', files.filter(isLive), ONE_AT_A_TIME);
 if (isRoot) {
+  spawnSync(process.execPath, ['--import', 'tsx', 'scripts/kernels/fetch.ts'], { cwd: PROJECT, stdio: 'inherit' });
   await runTests('kernels', files.filter(isMatrix), [...ONE_AT_A_TIME, '--timeout', '20m']);
 } else {
   leftOut.push('the kernel matrix: needs root on Linux here; npm run test:kernels tries it anyway');

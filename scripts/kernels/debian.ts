@@ -2,6 +2,7 @@
  * Debian's cloud kernels, fetched through apt itself into a private directory: the machine's own package sources,
  * keyring and proxy settings are used, with the suite's name exchanged, and nothing of the system's apt is touched.
  */
+import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
@@ -66,6 +67,11 @@ export async function fetchKernel(release: KernelRelease, cache: string): Promis
     if (!cached) throw new Error(`kernel ${release.name} cannot be fetched: ${reason}`, { cause: error });
     return { ...cached.kernel, note: `${cached.ageDays.toFixed()} days old, and not renewed: ${reason}` };
   }
+}
+
+/** The image of `release` that `cache` holds, if any: what a test can know before it starts. */
+export function hasCachedKernel(release: KernelRelease, cache: string): boolean {
+  return existsSync(join(cache, release.name, 'vmlinuz'));
 }
 
 async function readCached(release: KernelRelease, directory: string) {
