@@ -15,7 +15,7 @@ import { fileURLToPath } from 'node:url';
 import { loadFeeds } from '../src/intel/load.js';
 import { matchSnapshots } from '../src/intel/match-snapshots.js';
 import type { Handshake } from '../src/snapshot/schema/handshake.js';
-import { openSigner } from '../src/snapshot/signer.js';
+import { oneTimeSigner } from '../src/snapshot/signer.js';
 import { SnapshotWriter } from '../src/snapshot/writer.js';
 import { describeHello } from '../src/tls/describe.js';
 import { HELLOS } from './match-hellos.js';
@@ -80,8 +80,8 @@ async function makeSnapshot(output: string, place: string, events: number): Prom
   }
   const window = {
     asked: 'PT60S',
-    start: '2026-11-22T09:00:00Z',
-    end: '2026-11-22T09:01:00Z',
+    start: '2026-11-22T09:00:00.000000000Z',
+    end: '2026-11-22T09:01:00.000000000Z',
     endedBy: 'elapsed' as const,
   };
   await writer.finish(
@@ -111,7 +111,7 @@ async function makeSnapshot(output: string, place: string, events: number): Prom
       recovered: null,
       input: null,
     },
-    await openSigner(undefined, () => Promise.resolve(undefined)),
+    oneTimeSigner(),
   );
   writer.close();
   rmSync(staging, { recursive: true, force: true });
@@ -130,6 +130,7 @@ function rowOf(message: Buffer, seq: number, ns: bigint): Omit<Handshake, 'seq'>
     uid: 1000,
     gid: 1000,
     comm: 'curl',
+    threadComm: null,
     exe: '/usr/bin/curl',
     cgroup: '/system.slice/bench.service',
     container: null,

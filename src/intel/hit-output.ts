@@ -1,7 +1,7 @@
 import { stringify } from 'csv-stringify/sync';
 import { table } from '../terminal.js';
 import type { Confidence } from './confidence.js';
-import type { Hit } from './matches.js';
+import type { Hit } from './hit.js';
 
 export const HIT_FORMATS = ['table', 'csv', 'ndjson', 'json'] as const;
 export type HitFormat = (typeof HIT_FORMATS)[number];

@@ -1,10 +1,12 @@
 import { parseClientHello } from '../tls/client-hello.js';
+import { ja4Dialects } from '../tls/dialects.js';
+import { isGrease } from '../tls/grease.js';
 import { ja4, ja4OriginalParts, ja4Raw } from '../tls/ja4.js';
-import type { ComparableHandshake } from './matches.js';
+import type { ComparableHandshake } from './hit.js';
 
 /** A JA4 in another form than the specified sorted one. */
 export interface Ja4Form {
-  /** `ja4_o`, `ja4_ro`, or the tool whose dialect it is. */
+  /** `ja4_o`, `ja4_ro`, or the dialect of other tools. */
   readonly name: string;
   readonly type: 'ja4' | 'ja4r';
   readonly value: string;
@@ -14,11 +16,32 @@ export interface Ja4Form {
 export function ja4FormsOf(row: ComparableHandshake): readonly Ja4Form[] {
   if (row.kind !== 'client' || row.fingerprints?.ja4 === undefined) return [];
   const { hello } = parseClientHello(Buffer.from(row.hello.raw, 'base64'), row.transport === 'dtls');
-  if (hello === null) return [];
-  if (hello === null) return [];
+  if (!hello?.intact) return [];
   const original = ja4OriginalParts(hello, row.transport);
-  return [
+  const forms: Ja4Form[] = [
     { name: 'ja4_o', type: 'ja4', value: ja4(original) },
     { name: 'ja4_ro', type: 'ja4r', value: ja4Raw(original) },
   ];
+  if (!toolsMayDiffer(hello)) return forms;
+  for (const dialect of ja4Dialects(hello, row.transport)) {
+    forms.push({ name: dialect.dialect, type: 'ja4', value: dialect.ja4 });
+    forms.push({ name: dialect.dialect, type: 'ja4r', value: dialect.ja4r });
+  }
+  return forms;
+}
+
+/** The cases in which known tools deviate; deriving their forms costs ten hashes, and most hellos are none of these. */
+function toolsMayDiffer(hello: {
+  cipherSuites: readonly number[];
+  signatureAlgorithms: readonly number[];
+  alpn: readonly string[];
+}): boolean {
+  const alpn = hello.alpn[0] ?? '';
+  return (
+    hello.cipherSuites.every(isGrease) ||
+    hello.signatureAlgorithms.every(isGrease) ||
+    hello.signatureAlgorithms.some(isGrease) ||
+    alpn.length === 1 ||
+    !/^(?:|[0-9A-Za-z](?:.*[0-9A-Za-z])?)$/s.test(alpn)
+  );
 }

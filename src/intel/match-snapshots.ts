@@ -4,7 +4,8 @@ import type { Confidence } from './confidence.js';
 import { IndicatorIndex, type NotCompared } from './indicator-index.js';
 import { ja4FormsOf } from './ja4-forms.js';
 import type { Feed } from './load.js';
-import { Matcher, type Hit } from './matches.js';
+import type { Hit } from './hit.js';
+import { Matcher } from './matches.js';
 import { summarise, type FeedSummary } from './feed-summary.js';
 
 /** What was compared with what, and what could not be: a result without a hit means no more than this says. */

@@ -1,42 +1,9 @@
-import type { Handshake } from '../snapshot/schema/handshake.js';
-import type { Process } from '../snapshot/schema/process.js';
-import { judge, type Confidence, type HitContext, type Remark } from './confidence.js';
+import { judge, type HitContext, type Remark } from './confidence.js';
+import type { ComparableHandshake, ComparableProcess, Hit } from './hit.js';
 import type { ComparableType, Indicator } from './indicator.js';
 import type { IndexEntry, IndicatorIndex } from './indicator-index.js';
 import type { Ja4Form } from './ja4-forms.js';
 import { PendingPairs } from './pairs.js';
-
-/** Something in a snapshot that a feed names. */
-export interface Hit {
-  /** Of the handshake; null where a process was hit. */
-  readonly time: string | null;
-  readonly confidence: Confidence;
-  /** The reasons for the confidence, the strongest first. */
-  readonly why: readonly string[];
-  readonly feed: string;
-  readonly feedFormat: string;
-  readonly indicator: Pick<Indicator, 'type' | 'value' | 'line' | 'description' | 'firstSeen' | 'lastSeen' | 'listed'>;
-  /** What of the event or process was equal, and in which form where it is not the specified one (`ja4_o`, `suricata`). */
-  readonly matched: { readonly field: string; readonly value: string; readonly form: string | null };
-  /** `seq` of the handshake; null where a process was hit. */
-  readonly event: number | null;
-  readonly kind: 'client' | 'server' | null;
-  readonly serverName: string | null;
-  readonly process: HitProcess | null;
-  readonly flow: Flow | null;
-}
-
-export type HitProcess = Pick<NonNullable<Handshake['process']>, 'pid' | 'comm' | 'exe'> & {
-  readonly startTimeNs: string | null;
-};
-export type Flow = Handshake['flow'];
-
-/** What of a row the comparison reads. */
-export type ComparableHandshake = Pick<
-  Handshake,
-  'seq' | 'time' | 'kind' | 'transport' | 'flow' | 'process' | 'hello' | 'tls' | 'fingerprints'
->;
-export type ComparableProcess = Pick<Process, 'pid' | 'startTimeNs' | 'comm' | 'exe' | 'exeSha256' | 'exeHashedFrom'>;
 
 /** The forms of JA4 beside the specified one; given in, because deriving them needs the raw hello. */
 export type Ja4Forms = (handshake: ComparableHandshake) => readonly Ja4Form[];

@@ -1,4 +1,4 @@
-import type { Flow } from './matches.js';
+import type { Flow } from './hit.js';
 import type { Indicator } from './indicator.js';
 
 /**
