@@ -65,6 +65,11 @@ export class HostReader {
     return this.#hung.size;
   }
 
+  /** Clock ticks a second, for comparing start times. */
+  get ticksPerSecond(): number {
+    return this.#procfs.ticksPerSecond;
+  }
+
   /** At once, on the calling thread, in about 0.1 ms: only what cannot hang. */
   identify(pid: number): ProcessIdentity {
     return readIdentity(this.#procfs, pid);
@@ -74,8 +79,8 @@ export class HostReader {
   async read(pid: number, options: ReadOptions = {}): Promise<Process> {
     const row = await this.#readMetadata(pid, options);
     if (options.hash === false || row.exe === null) return row;
-    const hung = row.errors.some(({ field, code }) => field === 'exeFile' && code === 'TIMEOUT');
-    if (hung) return row;
+    const untouchable = row.errors.some(({ field, code }) => field === 'exeFile' && NOT_READ.has(code));
+    if (untouchable || this.#exhausted) return row;
     return this.#addHash(row);
   }
 
@@ -104,30 +109,28 @@ export class HostReader {
       skip: [],
       hungDevices: [...this.#hungDevices],
     };
-    const errors: Process['errors'] = [];
+    const timedOut = new Set<string>();
     for (;;) {
-      if (this.#hung.size >= this.#maxHung) {
-        // Safe fields cannot hang, so they can be read right here.
-        for (const field of RISKY_FIELDS) if (!request.skip.includes(field)) errors.push({ field, code: 'ABANDONED' });
-        request.skip = [...RISKY_FIELDS];
-        return withErrors(readProcess(this.#procfs, request), errors);
-      }
+      const exhausted = this.#exhausted;
+      if (exhausted) request.skip = [...RISKY_FIELDS];
+      const skipped = request.skip.map((field) => ({ field, code: timedOut.has(field) ? 'TIMEOUT' : 'ABANDONED' }));
       try {
-        return withErrors(await this.#metadata.ask({ kind: 'process', request: { ...request } }), errors);
+        // What cannot hang can as well be read right here.
+        const row = exhausted
+          ? readProcess(this.#procfs, request)
+          : await this.#metadata.ask({ kind: 'process', request: { ...request } });
+        return { ...row, errors: [...row.errors, ...skipped] };
       } catch (error) {
-        if (!(error instanceof LaneHung)) return withErrors(emptyProcess(pid), [...errors, fault(error)]);
+        const fault = { field: 'process', code: errorCode(error) };
+        if (!(error instanceof LaneHung) || request.skip.length > 0) {
+          return { ...emptyProcess(pid), errors: [...skipped, fault] };
+        }
+        if (error.at !== null) timedOut.add(error.at);
         // A file of a device that is now known is passed over by itself, and the rest is still read. What else hung is
         // the process's own doing: of it, nothing is tried again that comes at or after that field.
-        if (this.#learn(error)) {
-          request.hungDevices = [...this.#hungDevices];
-          continue;
-        }
-        const from = Math.max(0, (RISKY_FIELDS as readonly string[]).indexOf(error.at ?? ''));
-        for (const field of RISKY_FIELDS.slice(from)) {
-          errors.push({ field, code: field === error.at ? 'TIMEOUT' : 'ABANDONED' });
-        }
-        if (request.skip.length > 0) return withErrors(emptyProcess(pid), [...errors, fault(error)]);
-        request.skip = RISKY_FIELDS.slice(from);
+        if (this.#learn(error)) request.hungDevices = [...this.#hungDevices];
+        else
+          request.skip = RISKY_FIELDS.slice(Math.max(0, (RISKY_FIELDS as readonly string[]).indexOf(error.at ?? '')));
       }
     }
   }
@@ -154,6 +157,10 @@ export class HostReader {
     }
   }
 
+  get #exhausted(): boolean {
+    return this.#hung.size >= this.#maxHung;
+  }
+
   /** Was that a device not known to hang before? */
   #learn({ device }: LaneHung): boolean {
     if (device === null || this.#hungDevices.has(device)) return false;
@@ -162,14 +169,7 @@ export class HostReader {
   }
 }
 
-function withErrors(row: Process, errors: Process['errors']): Process {
-  return errors.length === 0 ? row : { ...row, errors: [...row.errors, ...errors] };
-}
-
-function fault(error: unknown): Process['errors'][number] {
-  return { field: 'process', code: errorCode(error) };
-}
-
+const NOT_READ: ReadonlySet<string> = new Set(['TIMEOUT', 'ABANDONED']);
 const FIELD_MS = 2_000;
 /** Starting Node takes 50 ms; a host under attack is slow. */
 const START_MS = 20_000;

@@ -31,7 +31,7 @@ export interface ProcessIdentity {
 
 /**
  * Reads stat, the exe link and cgroup: about 0.1 ms. None of them touches the process's memory or another file system,
- * so this cannot be made to hang, and may run on the main thread. (cmdline can: its pages may be of a hung mount.)
+ * so this cannot be made to hang, and may run on the main thread. (cmdline can: it needs the lock of the memory map.)
  * A process that is not there yields a row of nulls and an error, never an exception.
  */
 export function readIdentity(procfs: Procfs, pid: number): ProcessIdentity {

@@ -29,9 +29,9 @@ export interface ProcessRequest {
 export type Starting = (field: RiskyField, device: string | null) => void;
 
 /**
- * The fields whose reading touches memory of the process or files of its mounts, in the order in which they are read.
- * A page of its arguments can be mapped from a FUSE file; its executable can be on an unreachable mount; a thread of
- * it that waits for such a page can hold the lock that reading `maps` needs.
+ * The fields that need the lock of the process's memory map or touch files of its mounts, in the order in which they are
+ * read. A thread that waits for a page of a hung mount can hold that lock for ever; the executable and the libraries can
+ * themselves be on such a mount. (Pages of a file under the arguments are no danger since 4.17: commit 7f7ccc2ccc2e.)
  */
 export const RISKY_FIELDS = ['cmdline', 'maps', 'exeFile', 'libraries', 'environ'] as const;
 export type RiskyField = (typeof RISKY_FIELDS)[number];
@@ -264,4 +264,7 @@ const NOTHING_KNOWN: Omit<Process, 'pid' | 'sources' | 'errors'> = {
   tlsLibraries: null,
   unusualLibraries: null,
   parents: null,
+  firstSeen: null,
+  exited: null,
+  exitCode: null,
 };

@@ -86,7 +86,9 @@ test('no bytes are an exception', (t) => {
 
 testUnless(reasonAgainstCommands('readelf'), 'the build id is the one that readelf prints', (t) => {
   const elf = readFileSync(process.execPath);
-  const printed = /Build ID: ([0-9a-f]+)/.exec(execFileSync('readelf', ['-n', process.execPath], READ_QUIETLY))?.[1];
+  const printed = /Build ID: ([0-9a-f]+)/.exec(
+    execFileSync('readelf', ['-n', process.execPath], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }),
+  )?.[1];
   t.is(
     elfBuildId((offset, length) => elf.subarray(offset, offset + length)),
     printed ?? null,
@@ -109,5 +111,3 @@ test('a damaged ELF file has no build id, and is no exception', (t) => {
     null,
   );
 });
-
-const READ_QUIETLY = { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] } as const;
