@@ -35,8 +35,11 @@ export async function* readContainer(
 ): AsyncGenerator<ContainerEvent[], void> {
   const parser = new ContainerParser(name, onDeviation ?? ((place, problem) => fail(name, place, problem)));
   for await (const chunk of chunks) {
-    const events = parser.push(chunk);
+    const events: ContainerEvent[] = [];
+    const failure = parser.push(chunk, events);
+    // What came before it in the same chunk is told first, so that the chunks make no difference.
     if (events.length > 0) yield events;
+    if (failure) throw failure;
   }
   parser.finish();
 }
@@ -61,25 +64,30 @@ class ContainerParser {
     this.#onDeviation = onDeviation;
   }
 
-  push(chunk: Buffer): ContainerEvent[] {
+  /** Appends what the chunk brings to `events`; returns what ends the reading. */
+  push(chunk: Buffer, events: ContainerEvent[]): TlsnapError | undefined {
     const bytes = this.#rest.length > 0 ? Buffer.concat([this.#rest, chunk]) : chunk;
-    const events: ContainerEvent[] = [];
     let at = 0;
-    for (;;) {
-      const taken = this.#take(bytes, at, events);
-      if (taken === 0) break;
-      at += taken;
-      this.#position += taken;
+    try {
+      for (;;) {
+        const taken = this.#take(bytes, at, events);
+        if (taken === 0) break;
+        at += taken;
+        this.#position += taken;
+      }
+    } catch (error) {
+      if (error instanceof TlsnapError) return error;
+      throw error;
     }
     this.#rest = Buffer.from(bytes.subarray(at));
-    return events;
+    return undefined;
   }
 
   finish(): void {
+    if (this.#seen.size === 0) fail(this.#name, this.#place(), 'not a snapshot: no member in it');
     if (this.#member) fail(this.#name, this.#member.path, `ends ${this.#missing} bytes early`);
     if (this.#padding > 0 || this.#rest.length > 0) this.#onDeviation(this.#place(), 'the tar ends within a block');
     else if (this.#zeroBlocks < 2) this.#onDeviation(this.#place(), 'the tar has no end');
-    if (this.#seen.size === 0) fail(this.#name, this.#place(), 'not a snapshot: no member in it');
   }
 
   /** Takes what it can at `at`; returns how many bytes, 0 where more are needed. */

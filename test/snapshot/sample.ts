@@ -73,6 +73,7 @@ export function handshakeAt(offset: bigint): HandshakeRow {
       uid: 0,
       gid: 0,
       comm: 'cu\u001b[31mrl',
+      threadComm: null,
       exe: '/usr/bin/curl',
       cgroup: '/system.slice/x.service',
       container: null,
@@ -195,6 +196,9 @@ const PROCESS: Process = {
   tlsLibraries: [],
   unusualLibraries: [],
   parents: [],
+  firstSeen: timeAt(0n),
+  exited: null,
+  exitCode: null,
   errors: [{ field: 'exeSha256', code: 'ESRCH' }],
 };
 
