@@ -331,8 +331,10 @@ static __always_inline void attribute(struct tlsnap_connection *connection, stru
 	/* On an accepted connection, the one that sends the ServerHello: not the one that sent a greeting before. */
 	if (connection->owner.pid == 0 || connection->owner.flags & TLSNAP_TASK_KTHREAD ||
 	    (connection->role == TLSNAP_ROLE_ACCEPTED &&
-	     connection->search[TLSNAP_EGRESS].state < TLSNAP_SHIPPING))
+	     connection->search[TLSNAP_EGRESS].state < TLSNAP_SHIPPING)) {
 		connection->owner = *sender;
+		connection->owner.flags |= TLSNAP_TASK_SENT;
+	}
 	if (same_process(&connection->owner, sender))
 		__builtin_memset(sender, 0, sizeof(*sender));
 }

@@ -67,6 +67,7 @@ enum tlsnap_chunk_flags {
 
 enum tlsnap_task_flags {
 	TLSNAP_TASK_KTHREAD = 1 << 0, /* a kernel thread acted: the owner is not known */
+	TLSNAP_TASK_SENT = 1 << 1, /* known because it sent, not because it connected */
 };
 
 /* Losses and totals, each counted where it happens. The order is that of the `counters` map. */

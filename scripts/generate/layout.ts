@@ -29,17 +29,21 @@ ${enums.map(([name, values]) => `export const ${name.toUpperCase()} = ${JSON.str
 
 /** Nested structures are named by their members only, except where one is an array. */
 function compact({ size, members }: StructLayout): object {
-  return { size, members: Object.fromEntries(Object.entries(members).map(([name, { offset, size }]) => [name, [offset, size]])) };
+  return {
+    size,
+    members: Object.fromEntries(Object.entries(members).map(([name, { offset, size }]) => [name, [offset, size]])),
+  };
 }
 
 function camelCase(name: string): string {
   return name.replace(/_kind$/, '');
 }
 
-/** TLSNAP_COUNT_LOST_HELLOS -> LOST_HELLOS: without the prefix that all names share. */
+/** TLSNAP_COUNT_LOST_HELLOS -> LOST_HELLOS: without the words that all names of the enumeration share. */
 function shortNames(values: Record<string, number>): Record<string, number> {
   const names = Object.keys(values).filter((name) => name !== 'TLSNAP_COUNTERS');
-  const prefix = names.map((name) => name.split('_')).reduce((a, b) => a.filter((word, at) => a.slice(0, at + 1).join('_') === b.slice(0, at + 1).join('_')));
-  const length = names.length === 1 ? 'TLSNAP_TASK_'.length : prefix.join('_').length + 1;
-  return Object.fromEntries(names.map((name) => [name.slice(length), values[name] ?? 0]));
+  const words = names.map((name) => name.split('_'));
+  let shared = 0;
+  while (words.every((of) => of.length > shared + 1 && of[shared] === words[0]?.[shared])) shared++;
+  return Object.fromEntries(words.map((of, at) => [of.slice(shared).join('_'), values[names[at] ?? ''] ?? 0]));
 }

@@ -1,7 +1,7 @@
 import { FieldReader } from '../procfs/field-errors.js';
 import { parseMaps } from '../procfs/maps.js';
 import { hidepidOf, type Mount } from '../procfs/mountinfo.js';
-import { readNamespaces } from '../procfs/namespaces.js';
+import { NO_NAMESPACES, readNamespaces } from '../procfs/namespaces.js';
 import type { Procfs } from '../procfs/procfs.js';
 import type { Host } from '../snapshot/schema/host.js';
 import type { FieldError, Namespaces } from '../snapshot/schema/process.js';
@@ -95,17 +95,6 @@ function same(one: number | null, other: number | null): boolean | null {
  * 6.18 only; before, they are compared with those of pid 1.
  */
 const INITIAL = { user: 0xeffffffd, pid: 0xeffffffc, cgroup: 0xeffffffb, net: 0xeffffff9, mnt: 0xeffffff8 } as const;
-
-const NO_NAMESPACES: Namespaces = {
-  net: null,
-  pid: null,
-  mnt: null,
-  user: null,
-  uts: null,
-  ipc: null,
-  cgroup: null,
-  time: null,
-};
 
 const LOADING_VARIABLES = ['LD_PRELOAD', 'LD_AUDIT', 'LD_LIBRARY_PATH', 'NODE_OPTIONS'];
 const MAX_MAPS = 16 * 1024 * 1024;

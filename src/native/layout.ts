@@ -160,7 +160,7 @@ export const ROLE = { CONNECTED: 0, ACCEPTED: 1 } as const;
 
 export const CHUNK_FLAGS = { SSLV2: 1, CONTINUED: 2, SPECULATIVE: 4, LISTENER: 8, OWNER: 16 } as const;
 
-export const TASK_FLAGS = { KTHREAD: 1 } as const;
+export const TASK_FLAGS = { KTHREAD: 1, SENT: 2 } as const;
 
 export const COUNTER = {
   CONNECTED: 0,

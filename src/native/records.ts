@@ -14,6 +14,8 @@ export interface KernelTask {
   readonly netns: number;
   readonly pidns: number;
   readonly kernelThread: boolean;
+  /** Known because it sent, not because it connected. */
+  readonly sent: boolean;
   readonly comm: Buffer;
   readonly threadComm: Buffer;
 }
@@ -98,7 +100,7 @@ export class RecordError extends Error {
 }
 
 /**
- * The records in drained bytes, in order. Their buffers are views. Bytes may come from a spool, so every length is checked.
+ * The records in drained bytes, in order. Addresses and payloads are views. Bytes may come from a spool, so every length is checked.
  *
  * @throws RecordError at the first thing that is not a record; what came before it was handed out
  */
@@ -257,6 +259,7 @@ function taskAt(record: Buffer, at: number): KernelTask | null {
     netns: record.readUInt32LE(at + members.netns[0]),
     pidns: record.readUInt32LE(at + members.pidns[0]),
     kernelThread: (record.readUInt32LE(at + members.flags[0]) & TASK_FLAGS.KTHREAD) !== 0,
+    sent: (record.readUInt32LE(at + members.flags[0]) & TASK_FLAGS.SENT) !== 0,
     comm: textAt(record, at + members.comm[0], members.comm[1]),
     threadComm: textAt(record, at + members.thread_comm[0], members.thread_comm[1]),
   };
@@ -278,8 +281,9 @@ function bytesAt(record: Buffer, at: number, length: number): Buffer {
   return record.subarray(at, at + length);
 }
 
+/** A copy, so that who acted may be kept longer than the bytes that told it. */
 function textAt(record: Buffer, at: number, length: number): Buffer {
   const bytes = bytesAt(record, at, length);
   const end = bytes.indexOf(0);
-  return end === -1 ? bytes : bytes.subarray(0, end);
+  return Buffer.from(end === -1 ? bytes : bytes.subarray(0, end));
 }

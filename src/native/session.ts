@@ -99,7 +99,7 @@ function checkLayout(addon: Addon): void {
     const found = addon.structLayout(BPF_OBJECT, `tlsnap_${name}`);
     const same = Object.entries(members).every(([member, [offset, bytes]]) => {
       const actual = found.members[member];
-      return actual?.offset === offset && actual.size === bytes;
+      return actual !== undefined && actual.offset === offset && actual.size === bytes;
     });
     if (found.size !== size || !same) {
       throw new TlsnapError('unavailable', BPF_OBJECT, `struct tlsnap_${name} is not laid out as this build expects`, [

@@ -24,3 +24,15 @@ export function namespaceInode(link: Buffer): number {
   if (!Number.isInteger(inode) || inode > 0xffff_ffff) throw new ReadFault('MALFORMED');
   return inode;
 }
+
+/** Of which nothing is known. */
+export const NO_NAMESPACES: Namespaces = {
+  net: null,
+  pid: null,
+  mnt: null,
+  user: null,
+  uts: null,
+  ipc: null,
+  cgroup: null,
+  time: null,
+};

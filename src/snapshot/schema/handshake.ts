@@ -2,26 +2,37 @@ import { Type, type Static } from 'typebox';
 import { base64, closed, count, decimal, md5, orNull, sha256, time, uint16, uint32, uint8 } from './fields.js';
 
 export const Sender = Type.Object(
-  { pid: uint32, tid: uint32, startTimeNs: decimal, uid: uint32, gid: uint32, comm: Type.String() },
+  {
+    pid: uint32,
+    tid: uint32,
+    startTimeNs: decimal,
+    uid: uint32,
+    gid: uint32,
+    comm: Type.String(),
+    commRaw: Type.Optional(base64),
+  },
   { ...closed, description: 'the process that sent the hello, where it is not the one that connected' },
 );
 
 export const HandshakeProcess = Type.Object(
   {
-    pid: uint32,
-    tid: uint32,
-    startTimeNs: decimal,
+    pid: orNull(Type.Integer({ ...uint32, description: 'null, as all that follows, where attribution is none' })),
+    tid: orNull(uint32),
+    startTimeNs: orNull(decimal),
     ppid: orNull(uint32),
     uid: orNull(uint32),
     gid: orNull(uint32),
-    comm: orNull(Type.String()),
+    comm: orNull(Type.String({ description: "the process's name: that of its first thread" })),
+    commRaw: Type.Optional(base64),
+    threadComm: orNull(Type.String({ description: 'the name of the acting thread, where it is another one' })),
     exe: orNull(Type.String()),
+    exeRaw: Type.Optional(base64),
     cgroup: orNull(Type.String()),
     container: orNull(Type.String({ description: 'container id' })),
     attribution: Type.Enum(['connect', 'send', 'accept', 'inode', 'none']),
     sender: orNull(Sender),
   },
-  closed,
+  { ...closed, description: 'text that is not valid UTF-8 has its bytes beside it, in a field named ...Raw' },
 );
 
 export const Flow = Type.Object(

@@ -1,0 +1,242 @@
+import { HelloFinder, type FoundHello } from '../tls/hello-finder.js';
+import { isRetryRandom } from '../tls/server-hello.js';
+import { StreamAssembler } from '../tls/stream.js';
+import type { AcceptedRecord, ChunkRecord, KernelFlow, KernelTask } from '../native/records.js';
+
+/** One hello as one end of a connection on this host saw it, put together from its chunks. */
+export interface AssembledHello {
+  readonly bootTimeNs: bigint;
+  readonly flow: KernelFlow;
+  /** True where this end sent it. */
+  readonly outgoing: boolean;
+  readonly accepted: boolean;
+  readonly owner: KernelTask | null;
+  readonly sender: KernelTask | null;
+  readonly hello: FoundHello;
+  readonly afterRetry: boolean;
+}
+
+/**
+ * Puts the kernel's chunks together to hellos. A hello is handed out as soon as it is whole and its owner is known, or
+ * else by `end`. Chunks are copied where they must be kept.
+ */
+export class HelloAssembly {
+  readonly #emit: (hello: AssembledHello) => void;
+  readonly #connections = new Map<bigint, Connection>();
+  /** Chunks that reached a listener, by addresses, until their connection is known. */
+  readonly #listening = new Map<string, ChunkRecord[]>();
+
+  constructor(emit: (hello: AssembledHello) => void) {
+    this.#emit = emit;
+  }
+
+  chunk(chunk: ChunkRecord): void {
+    if (!chunk.listener) {
+      this.#take(chunk);
+      return;
+    }
+    const key = flowKey(chunk.flow);
+    const waiting = this.#listening.get(key);
+    if (waiting) waiting.push(kept(chunk));
+    else this.#listening.set(key, [kept(chunk)]);
+  }
+
+  accepted({ flow, base }: AcceptedRecord): void {
+    const key = flowKey(flow);
+    const chunks = this.#listening.get(key) ?? [];
+    this.#listening.delete(key);
+    for (const chunk of chunks) {
+      this.#take({
+        ...chunk,
+        flow,
+        helloOffset: chunk.speculative ? chunk.helloOffset : (chunk.helloOffset - base) >>> 0,
+        streamOffset: (chunk.streamOffset - base) >>> 0,
+      });
+    }
+  }
+
+  /** Hands out what is left: hellos cut short, and those whose owner never showed. */
+  end(): void {
+    for (const chunks of this.#listening.values()) {
+      for (const chunk of chunks) if (!chunk.speculative) this.#take({ ...chunk, flow: { ...chunk.flow, cookie: 0n } });
+      this.#endConnection(0n);
+    }
+    this.#listening.clear();
+    for (const cookie of [...this.#connections.keys()]) this.#endConnection(cookie);
+  }
+
+  #take(chunk: ChunkRecord): void {
+    const { cookie } = chunk.flow;
+    let connection = this.#connections.get(cookie);
+    if (!connection) {
+      if (chunk.bytes.length === 0 || (!chunk.speculative && chunk.streamOffset !== chunk.helloOffset)) return;
+      connection = newConnection(chunk);
+      this.#connections.set(cookie, connection);
+    }
+    if (chunk.owner && !chunk.owner.kernelThread) connection.owner = chunk.owner;
+    if (chunk.bytes.length > 0) place(connection, chunk);
+    this.#handOut(connection);
+    if (
+      connection.clientSeen &&
+      connection.serverSeen &&
+      connection.ready.length === 0 &&
+      connection.open.length === 0
+    ) {
+      this.#connections.delete(cookie);
+    }
+  }
+
+  #endConnection(cookie: bigint): void {
+    const connection = this.#connections.get(cookie);
+    if (!connection) return;
+    this.#connections.delete(cookie);
+    for (const part of connection.open) connection.ready.push(finishPart(part));
+    connection.open = [];
+    this.#handOut(connection, true);
+  }
+
+  #handOut(connection: Connection, last = false): void {
+    // The owner of an accepted connection shows with the ServerHello: until then nobody can be named.
+    if (connection.ready.length === 0 || (!last && connection.owner === null)) return;
+    for (const { part, hello } of connection.ready) {
+      const { flow, accepted, owner } = connection;
+      const retry = hello.kind === 'server' && isRetry(hello);
+      const afterRetry = connection.retried && !retry;
+      if (retry) connection.retried = true;
+      else if (hello.kind === 'server') connection.serverSeen = true;
+      else connection.clientSeen = true;
+      const { bootTimeNs, outgoing, sender } = part;
+      this.#emit({ bootTimeNs, flow, outgoing, accepted, owner, sender, hello, afterRetry });
+    }
+    connection.ready = [];
+  }
+}
+
+interface Connection {
+  readonly flow: KernelFlow;
+  readonly accepted: boolean;
+  owner: KernelTask | null;
+  retried: boolean;
+  clientSeen: boolean;
+  serverSeen: boolean;
+  /** Hellos that are not whole yet. */
+  open: Part[];
+  /** Whole hellos whose owner is not known yet. */
+  ready: { part: Part; hello: FoundHello }[];
+  /** Chunks that came before what precedes them. */
+  early: ChunkRecord[];
+}
+
+/** One hello in the making. */
+interface Part {
+  readonly bootTimeNs: bigint;
+  readonly outgoing: boolean;
+  readonly sender: KernelTask | null;
+  readonly kind: 'client' | 'server';
+  readonly sslv2: boolean;
+  readonly start: number;
+  readonly stream: StreamAssembler;
+  readonly finder: HelloFinder;
+  segments: number;
+  /** What was seen in order, for a hello that the parser does not recognise. */
+  seen: Buffer[];
+}
+
+function newConnection({ flow, accepted, owner }: ChunkRecord): Connection {
+  return {
+    flow: keptFlow(flow),
+    accepted,
+    owner: owner?.kernelThread ? null : owner,
+    retried: false,
+    clientSeen: false,
+    serverSeen: false,
+    open: [],
+    ready: [],
+    early: [],
+  };
+}
+
+function place(connection: Connection, chunk: ChunkRecord): void {
+  if (chunk.speculative) {
+    for (const part of connection.open) if (part.outgoing === chunk.outgoing) feed(connection, part, chunk);
+    connection.early.push(kept(chunk));
+    return;
+  }
+  const known = connection.open.find(
+    ({ outgoing, start }) => outgoing === chunk.outgoing && start === chunk.helloOffset,
+  );
+  // The kernel ships a hello from its first byte on; what follows a hello that is whole already is none of it.
+  if (!known && chunk.streamOffset !== chunk.helloOffset) return;
+  const part = known ?? newPart(chunk);
+  if (!known) connection.open.push(part);
+  feed(connection, part, chunk);
+  if (known) return;
+  for (const early of connection.early) if (early.outgoing === part.outgoing) feed(connection, part, early);
+}
+
+function newPart(chunk: ChunkRecord): Part {
+  return {
+    bootTimeNs: chunk.bootTimeNs,
+    outgoing: chunk.outgoing,
+    sender: chunk.sender?.kernelThread ? null : chunk.sender,
+    kind: chunk.kind ?? 'client',
+    sslv2: chunk.sslv2,
+    start: chunk.helloOffset,
+    stream: new StreamAssembler({ start: chunk.helloOffset }),
+    finder: new HelloFinder({ maxHellos: 1 }),
+    segments: 0,
+    seen: [],
+  };
+}
+
+function feed(connection: Connection, part: Part, chunk: ChunkRecord): void {
+  if (!connection.open.includes(part)) return;
+  if (!chunk.continued) part.segments++;
+  for (const run of part.stream.push(chunk.streamOffset, chunk.bytes)) {
+    part.seen.push(Buffer.from(run.bytes));
+    const [hello] = part.finder.push(run.bytes, run.offset);
+    if (!hello) continue;
+    connection.open = connection.open.filter((other) => other !== part);
+    connection.ready.push({ part, hello: { ...hello, raw: Uint8Array.from(hello.raw), segments: part.segments } });
+    return;
+  }
+}
+
+/** A hello of which no more will come: as far as it goes, or the bare bytes where they are no hello at all. */
+function finishPart(part: Part): { part: Part; hello: FoundHello } {
+  const [cut] = part.finder.end();
+  if (cut) return { part, hello: { ...cut, raw: Uint8Array.from(cut.raw), segments: part.segments } };
+  return {
+    part,
+    hello: {
+      kind: part.kind,
+      raw: new Uint8Array(Buffer.concat(part.seen)),
+      complete: false,
+      segments: part.segments,
+      records: 0,
+      streamOffset: part.start,
+      sslv2: part.sslv2,
+      error: `stream at offset ${part.start}: looked like a hello to the kernel, and is none`,
+    },
+  };
+}
+
+function isRetry({ raw }: FoundHello): boolean {
+  return isRetryRandom(raw.subarray(RANDOM_START, RANDOM_END));
+}
+
+function kept(chunk: ChunkRecord): ChunkRecord {
+  return { ...chunk, flow: keptFlow(chunk.flow), bytes: Buffer.from(chunk.bytes) };
+}
+
+function keptFlow(flow: KernelFlow): KernelFlow {
+  return { ...flow, localAddress: Buffer.from(flow.localAddress), remoteAddress: Buffer.from(flow.remoteAddress) };
+}
+
+function flowKey({ localAddress, remoteAddress, localPort, remotePort, netns }: KernelFlow): string {
+  return `${localAddress.toString('latin1')}${remoteAddress.toString('latin1')}${localPort},${remotePort},${netns}`;
+}
+
+/** Where the random lies in a handshake message: behind type, length and version (RFC 8446 section 4.1.3). */
+const RANDOM_START = 6;
+const RANDOM_END = 38;

@@ -1,0 +1,221 @@
+import { mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { ioError, TlsnapError } from '../errors.js';
+import { kernelRecords, type KernelRecord } from '../native/records.js';
+import type { Counters } from '../native/session.js';
+import type { Handshake } from '../snapshot/schema/handshake.js';
+import type { Host } from '../snapshot/schema/host.js';
+import type { SnapshotFacts } from '../snapshot/schema/manifest.js';
+import type { Signer } from '../snapshot/signer.js';
+import { SnapshotWriter, type WrittenSnapshot } from '../snapshot/writer.js';
+import { FingerprintCache } from '../tls/fingerprint-cache.js';
+import { HelloAssembly, type AssembledHello } from './assembly.js';
+import { coverageOf, type Tally } from './coverage.js';
+import { helloRow } from './hello-row.js';
+import type { EndNote, Note, StartNote } from './notes.js';
+import { ProcessTable } from './process-table.js';
+import { SocketOwners } from './socket-owners.js';
+import { FRAME, SpoolReader } from './spool.js';
+import { WallClock } from './wall-clock.js';
+
+export interface ComposeOptions {
+  readonly spool: string;
+  /** See WriterOptions.output. */
+  readonly output: string;
+  readonly signer: Signer;
+  /** Called for each line of the timeline, in the order in which the hellos became whole. */
+  readonly onHello?: (row: Omit<Handshake, 'seq'>) => void;
+}
+
+export interface Composed {
+  readonly snapshot: WrittenSnapshot;
+  readonly handshakes: number;
+  readonly processes: number;
+}
+
+/**
+ * Makes the snapshot of a spool: the one way there is, for a capture that ended well and for one that was killed. Reads
+ * the spool twice: first who and what was there, then the hellos, so that a hello can name a process told of later.
+ */
+export async function compose(options: ComposeOptions): Promise<Composed> {
+  const staging = join(options.spool, 'members');
+  makeStaging(staging);
+  const writer = SnapshotWriter.create({ output: options.output, staging });
+  try {
+    const gathered = gather(options.spool, writer);
+    const clock = new WallClock(gathered.start.clocks);
+    const tally = writeHellos(options, gathered, clock, writer);
+    let processes = 0;
+    for (const row of gathered.table.rows((bootTimeNs) => clock.format(bootTimeNs))) {
+      writer.processes.add(row);
+      processes++;
+    }
+    if (gathered.host) writer.host(gathered.host);
+    const snapshot = await writer.finish(factsOf(gathered, tally), options.signer);
+    return { snapshot, handshakes: tally.rows, processes };
+  } finally {
+    writer.close();
+  }
+}
+
+/** All that the spool says but the hellos. */
+export interface Gathered {
+  readonly start: StartNote;
+  readonly end: EndNote | null;
+  readonly counters: Counters | null;
+  readonly host: Host | null;
+  readonly limits: readonly string[];
+  readonly table: ProcessTable;
+  readonly owners: SocketOwners;
+  readonly olderSockets: number;
+  readonly spool: SpoolReader;
+  /** CLOCK_BOOTTIME of the last record, for a capture that could not write its end. */
+  readonly lastBootTimeNs: bigint;
+}
+
+function gather(directory: string, writer: SnapshotWriter): Gathered {
+  const spool = new SpoolReader(directory);
+  const table = new ProcessTable();
+  const owners = new SocketOwners();
+  const found = { start: null as StartNote | null, end: null as EndNote | null, counters: null as Counters | null };
+  const limits: string[] = [];
+  let host: Host | null = null;
+  let olderSockets = 0;
+  let lastBootTimeNs = 0n;
+  for (const { kind, payload } of spool.frames()) {
+    if (kind === FRAME.kernel) {
+      for (const record of kernelRecords(payload)) {
+        lastBootTimeNs = record.bootTimeNs;
+        if (record.type === 'process') table.kernel(record);
+        else if (record.type === 'exit') table.exit(record);
+      }
+      continue;
+    }
+    const note = JSON.parse(payload.toString('utf8')) as Note;
+    switch (note.note) {
+      case 'start':
+        found.start = note;
+        break;
+      case 'process':
+        table.proc(note.row);
+        break;
+      case 'sockets':
+        for (const row of note.rows) {
+          writer.sockets.add(row);
+          owners.add(row);
+          if (row.when === 'start' && row.state === 'ESTABLISHED') olderSockets++;
+        }
+        break;
+      case 'cgroups':
+        for (const [id, path] of Object.entries(note.paths)) table.cgroup(BigInt(id), path);
+        break;
+      case 'host':
+        host = note.host;
+        break;
+      case 'action':
+        writer.actions.add(note.action);
+        break;
+      case 'counters':
+        found.counters = note.counters;
+        break;
+      case 'limit':
+        limits.push(note.text);
+        break;
+      case 'end':
+        found.end = note;
+    }
+  }
+  if (!found.start) {
+    throw new TlsnapError('input', directory, 'holds no start of a capture', ['Nothing can be recovered from it.']);
+  }
+  return { ...found, start: found.start, host, limits, table, owners, olderSockets, spool, lastBootTimeNs };
+}
+
+function writeHellos(options: ComposeOptions, gathered: Gathered, clock: WallClock, writer: SnapshotWriter): Tally {
+  const cache = new FingerprintCache();
+  const tally: Tally = { rows: 0, truncated: 0, withoutProcess: 0 };
+  const assembly = new HelloAssembly((hello) => {
+    const process = processOf(hello, gathered);
+    const row = helloRow(hello, process, clock, cache);
+    writer.handshakes.add(clock.timeNs(hello.bootTimeNs), row);
+    tally.rows++;
+    if (!row.hello.complete) tally.truncated++;
+    if (process.attribution === 'none') tally.withoutProcess++;
+    options.onHello?.(row);
+  });
+  for (const { kind, payload } of new SpoolReader(options.spool).frames()) {
+    if (kind === FRAME.kernel) for (const record of kernelRecords(payload)) assemble(assembly, record);
+  }
+  assembly.end();
+  return tally;
+}
+
+function assemble(assembly: HelloAssembly, record: KernelRecord): void {
+  if (record.type === 'chunk') assembly.chunk(record);
+  else if (record.type === 'accepted') assembly.accepted(record);
+}
+
+function processOf(hello: AssembledHello, { table, owners }: Gathered): NonNullable<Handshake['process']> {
+  const { owner, sender, accepted, bootTimeNs } = hello;
+  if (!owner) return owners.member(hello.flow, table) ?? NOBODY;
+  return table.member(owner, bootTimeNs, accepted ? 'accept' : owner.sent ? 'send' : 'connect', sender);
+}
+
+function factsOf(gathered: Gathered, tally: Tally): SnapshotFacts {
+  const { start, end, spool } = gathered;
+  const clock = new WallClock(start.clocks);
+  const endTime = end ? BigInt(end.clocks.boottime) : gathered.lastBootTimeNs || BigInt(start.clocks.boottime);
+  return {
+    tool: { name: 'tlsnap', version: start.toolVersion },
+    source: end ? 'live' : 'recovered',
+    case: start.case,
+    host: start.host,
+    window: {
+      asked: start.asked,
+      start: clock.format(BigInt(start.clocks.boottime)),
+      end: clock.format(endTime),
+      endedBy: end?.endedBy ?? 'killed',
+    },
+    clocks: end && { start: start.clocks, end: end.clocks },
+    tier: start.tier,
+    features: [...start.features],
+    coverage: coverageOf(gathered, tally),
+    chain: { algorithm: 'sha256', head: spool.head, records: spool.records },
+    recovered: end
+      ? null
+      : {
+          recordsKept: spool.records,
+          bytesKept: spool.bytes,
+          bytesLost: spool.broken?.bytesLost ?? 0,
+          brokeAt: spool.broken && `${spool.broken.segment} offset ${spool.broken.offset}`,
+          reason: spool.broken?.reason ?? 'the capture ended without writing its end',
+        },
+    input: null,
+  };
+}
+
+/** A second try begins anew: what an earlier one staged is only a copy of what is in the spool. */
+function makeStaging(staging: string): void {
+  try {
+    rmSync(staging, { recursive: true, force: true });
+    mkdirSync(staging, { mode: 0o700 });
+  } catch (error) {
+    throw ioError(staging, error);
+  }
+}
+
+const NOBODY: NonNullable<Handshake['process']> = {
+  pid: null,
+  tid: null,
+  startTimeNs: null,
+  ppid: null,
+  uid: null,
+  gid: null,
+  comm: null,
+  threadComm: null,
+  exe: null,
+  cgroup: null,
+  container: null,
+  attribution: 'none',
+  sender: null,
+};

@@ -1,0 +1,23 @@
+import type { WrittenSnapshot } from '../snapshot/writer.js';
+
+/** What the responder reads when the window is over, a line each; the last two go into the case notes. */
+export function coverageBlock({ manifest, path, manifestSha256 }: WrittenSnapshot, processes: number): string[] {
+  const { coverage, window, signer } = manifest;
+  const losses = Object.entries(coverage.lossesByKind).map(([kind, count]) => `${count} ${kind}`);
+  const { reconciliation } = coverage;
+  return [
+    `window      ${window.start} to ${window.end}, ended by ${window.endedBy}`,
+    `handshakes  ${coverage.events} hellos of ${processes} processes`,
+    ...(reconciliation
+      ? [`seen        ${reconciliation.seen} = ${reconciliation.kept} kept + ${reconciliation.lost} lost`]
+      : []),
+    `losses      ${losses.length === 0 ? 'none' : losses.join(', ')}`,
+    `incomplete  ${coverage.hellosTruncated} hellos cut short, ${coverage.hellosWithoutProcess} without a process`,
+    `not seen    ${coverage.socketsOlderThanWindow ?? 0} connections older than the window, ${coverage.connectionsWithoutHello ?? 0} connections without a hello`,
+    ...coverage.kernelFeaturesMissing.map((feature) => `missing     ${feature}`),
+    ...coverage.limits.map((limit) => `limit       ${limit}`),
+    `signed by   ${signer.fingerprint} (${signer.source === 'one-time' ? 'one-time key' : signer.source})`,
+    `snapshot    ${path}`,
+    `manifest    SHA-256 ${manifestSha256}`,
+  ];
+}

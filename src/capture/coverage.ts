@@ -1,0 +1,64 @@
+import type { Counters } from '../native/session.js';
+import type { SnapshotFacts } from '../snapshot/schema/manifest.js';
+import type { Gathered } from './compose.js';
+
+/** What came out of the spool. */
+export interface Tally {
+  rows: number;
+  truncated: number;
+  withoutProcess: number;
+}
+
+type Coverage = SnapshotFacts['coverage'];
+
+/** What the window saw and what it did not, so that "no match" means something. */
+export function coverageOf(gathered: Gathered, tally: Tally): Coverage {
+  const { counters, start, end, spool, limits, olderSockets } = gathered;
+  const seen = counters && counters.CLIENT_HELLOS + counters.SERVER_HELLOS;
+  // A killed capture's last counters are older than its last records.
+  const reconciliation =
+    counters && seen !== null && end ? { seen, kept: tally.rows, filtered: 0, lost: counters.LOST_HELLOS } : null;
+  const gap = reconciliation ? reconciliation.seen - reconciliation.kept - reconciliation.lost : 0;
+  return {
+    events: tally.rows,
+    lossesByKind: {
+      ...(counters && lossesOf(counters)),
+      ...(spool.broken && { 'spool.bytes': spool.broken.bytesLost }),
+      ...(gap > 0 && { 'spool.hellos-unaccounted': gap }),
+    },
+    hellosTruncated: tally.truncated,
+    hellosWithoutProcess: tally.withoutProcess,
+    connectionsWithoutHello: counters && counters.CONNECTED + counters.ACCEPTED - counters.WITH_HELLO,
+    socketsOlderThanWindow: olderSockets,
+    kernelFeaturesMissing: [...start.missing],
+    limits: [...limits],
+    notes: notesOf(start, counters),
+    redacted: 0,
+    reconciliation: reconciliation && { ...reconciliation, lost: reconciliation.lost + Math.max(0, gap) },
+  };
+}
+
+function lossesOf(counters: Counters): Record<string, number> {
+  const losses = {
+    'ring.hellos': counters.LOST_HELLOS,
+    'ring.hellos-cut': counters.CUT_HELLOS,
+    'ring.processes': counters.LOST_PROCESSES,
+    'ring.exits': counters.LOST_EXITS,
+    'ring.joins': counters.LOST_ACCEPTED,
+    'kernel.connections-untracked': counters.UNTRACKED,
+    'kernel.segments-unreadable': counters.LOST_SEGMENTS,
+  };
+  return Object.fromEntries(Object.entries(losses).filter(([, count]) => count > 0));
+}
+
+function notesOf({ cgroup, netns }: Gathered['start'], counters: Counters | null): string[] {
+  const notes = ['QUIC and DTLS are not seen live: only TLS over TCP.'];
+  if (cgroup !== '/') notes.push(`Only connections of cgroup ${cgroup} were followed.`);
+  if (netns !== 0) notes.push(`Only connections in network namespace ${netns} were followed.`);
+  if (counters && counters.FILTERED > 0)
+    notes.push(`${counters.FILTERED} connections in other network namespaces were left out.`);
+  if (counters && counters.EXHAUSTED > 0) {
+    notes.push(`${counters.EXHAUSTED} directions of connections were given up after 24 data segments without a hello.`);
+  }
+  return notes;
+}

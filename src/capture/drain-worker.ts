@@ -1,0 +1,162 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import { TlsnapError } from '../errors.js';
+import { RECORD_TYPE } from '../native/layout.js';
+import { recordAt } from '../native/records.js';
+import { Session } from '../native/session.js';
+import type { DrainSettings, FromDrain, SentError, ToDrain } from './drain-protocol.js';
+import type { Note } from './notes.js';
+import { FRAME, SpoolWriter } from './spool.js';
+
+/**
+ * The draining thread: kernel ring to spool, and nothing else, so that whatever the main thread does never lets the ring
+ * fill. It is the only writer of the spool.
+ */
+class Drain {
+  readonly #settings: DrainSettings;
+  readonly #session: Session;
+  readonly #buffer = Buffer.alloc(BUFFER_BYTES);
+  readonly #send: (message: FromDrain) => void;
+  #spool: SpoolWriter | null = null;
+  #running = false;
+  #lastSync = 0;
+  #lastCounters = 0;
+
+  constructor(settings: DrainSettings, send: (message: FromDrain) => void) {
+    this.#settings = settings;
+    this.#send = send;
+    this.#session = Session.open(settings.session);
+    const { name, missing } = this.#session.tier;
+    send({ kind: 'loaded', tier: name, missing, programs: this.#session.programs() });
+  }
+
+  take(message: ToDrain): void {
+    switch (message.kind) {
+      case 'attach':
+        this.#spool = new SpoolWriter(this.#settings.spoolDirectory);
+        this.#note(message.start);
+        this.#session.attach(message.cgroupPath);
+        this.#send({ kind: 'armed' });
+        this.#running = true;
+        this.#turn();
+        break;
+      case 'note':
+        this.#note(message.note);
+        break;
+      case 'stop':
+        this.#stop();
+        break;
+      case 'finish':
+        this.#finish(message.notes);
+    }
+  }
+
+  close(): void {
+    this.#running = false;
+    this.#session.close();
+  }
+
+  /** One look at the ring; blocks for at most POLL_MS, then lets messages in. */
+  #turn(): void {
+    if (!this.#running) return;
+    this.#drainOnce(POLL_MS);
+    const now = performance.now();
+    if (now - this.#lastCounters >= COUNTERS_MS) {
+      this.#lastCounters = now;
+      const counters = this.#session.counters();
+      this.#note({ note: 'counters', counters });
+      this.#send({ kind: 'counters', counters, spoolBytes: this.#spool?.bytes ?? 0 });
+    }
+    if (now - this.#lastSync >= this.#settings.syncMs) {
+      this.#lastSync = now;
+      this.#spool?.sync().catch(fail);
+    }
+    setImmediate(guarded(() => this.#turn()));
+  }
+
+  #drainOnce(timeoutMs: number): number {
+    const used = this.#session.drain(this.#buffer, timeoutMs);
+    if (used === 0) return 0;
+    const bytes = this.#buffer.subarray(0, used);
+    this.#spool?.append(FRAME.kernel, bytes);
+    const records = processRecords(bytes);
+    if (records) this.#send({ kind: 'processes', records });
+    return used;
+  }
+
+  #note(note: Note): void {
+    this.#spool?.append(FRAME.note, Buffer.from(JSON.stringify(note)));
+  }
+
+  #stop(): void {
+    this.#running = false;
+    this.#session.detach();
+    while (this.#drainOnce(0) > 0);
+    const counters = this.#session.counters();
+    this.#note({ note: 'counters', counters });
+    this.#send({ kind: 'stopped', counters });
+  }
+
+  #finish(notes: readonly Note[]): void {
+    for (const note of notes) this.#note(note);
+    this.#spool?.close();
+    this.#session.close();
+    this.#send({ kind: 'finished', head: this.#spool?.head ?? '', records: this.#spool?.records ?? 0 });
+    parentPort?.close();
+  }
+}
+
+/** Copies the records of processes and exits out of a drain; null where there are none. */
+function processRecords(bytes: Buffer): Uint8Array | null {
+  const found: Buffer[] = [];
+  for (let at = 0; at < bytes.length;) {
+    const { type, size } = recordAt(bytes, at);
+    const padded = (size + 7) & ~7;
+    if (type === RECORD_TYPE.PROCESS || type === RECORD_TYPE.EXIT) found.push(bytes.subarray(at, at + padded));
+    at += padded;
+  }
+  return found.length === 0 ? null : new Uint8Array(Buffer.concat(found));
+}
+
+function send(message: FromDrain): void {
+  parentPort?.postMessage(message);
+}
+
+function fail(error: unknown): void {
+  drain?.close();
+  send({ kind: 'failed', error: toSent(error) });
+  parentPort?.close();
+}
+
+function toSent(error: unknown): SentError {
+  if (error instanceof TlsnapError) {
+    const { kind, subject, detail, suggestions } = error;
+    return { kind, subject, detail, suggestions };
+  }
+  return {
+    kind: null,
+    subject: 'drain',
+    detail: error instanceof Error ? (error.stack ?? error.message) : String(error),
+    suggestions: [],
+  };
+}
+
+function guarded(body: () => void): () => void {
+  return () => {
+    try {
+      body();
+    } catch (error) {
+      fail(error);
+    }
+  };
+}
+
+/** A drain of 4 MiB is some 5,000 hellos. */
+const BUFFER_BYTES = 4 * 1024 * 1024;
+const POLL_MS = 25;
+const COUNTERS_MS = 250;
+
+let drain: Drain | null = null;
+guarded(() => {
+  drain = new Drain(workerData as DrainSettings, send);
+})();
+parentPort?.on('message', (message: ToDrain) => guarded(() => drain?.take(message))());

@@ -1,0 +1,45 @@
+import type { Counters } from '../native/session.js';
+import type { Action } from '../snapshot/schema/action.js';
+import type { Host } from '../snapshot/schema/host.js';
+import type { Manifest } from '../snapshot/schema/manifest.js';
+import type { Process } from '../snapshot/schema/process.js';
+import type { Socket } from '../snapshot/schema/socket.js';
+
+type Clocks = NonNullable<Manifest['clocks']>;
+
+/** What a capture writes into its spool beside the kernel's records: one JSON object a frame. */
+export type Note =
+  | StartNote
+  | { readonly note: 'process'; readonly row: Process }
+  | { readonly note: 'sockets'; readonly rows: Socket[] }
+  | { readonly note: 'cgroups'; readonly paths: Record<string, string> }
+  | { readonly note: 'host'; readonly host: Host }
+  | { readonly note: 'action'; readonly action: Action }
+  | { readonly note: 'counters'; readonly counters: Counters }
+  | { readonly note: 'limit'; readonly text: string }
+  | EndNote;
+
+/** The first frame: all that is known when the programs are on their hooks. */
+export interface StartNote {
+  readonly note: 'start';
+  readonly spoolVersion: 1;
+  readonly toolVersion: string;
+  readonly case: Manifest['case'];
+  readonly host: NonNullable<Manifest['host']>;
+  /** ISO 8601 duration. */
+  readonly asked: string;
+  readonly clocks: Clocks['start'];
+  readonly tier: string;
+  readonly features: readonly string[];
+  readonly missing: readonly string[];
+  /** Path of the cgroup that is watched, below the cgroup2 root; `/` for the whole host. */
+  readonly cgroup: string;
+  readonly netns: number;
+}
+
+/** The last frame. Where it is missing, the capture was killed. */
+export interface EndNote {
+  readonly note: 'end';
+  readonly endedBy: Manifest['window']['endedBy'];
+  readonly clocks: Clocks['end'];
+}

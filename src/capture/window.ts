@@ -1,0 +1,234 @@
+import { HOST_ROOTS, summaryOf } from '../host/host-facts.js';
+import { hiddenProcesses, type SeenProcess } from '../host/hidden-processes.js';
+import { loadingEnvironment } from '../host/own-view.js';
+import { clockStepNs } from '../host/clocks.js';
+import { HostReader } from '../host/reader.js';
+import { readClocks } from '../native/clocks.js';
+import { bpfObjects } from '../native/inventory.js';
+import type { Counters } from '../native/session.js';
+import { formatTimeNs } from '../pcap/hello/time-text.js';
+import { Procfs } from '../procfs/procfs.js';
+import type { Action } from '../snapshot/schema/action.js';
+import type { BpfObjects, Host } from '../snapshot/schema/host.js';
+import type { Manifest } from '../snapshot/schema/manifest.js';
+import type { Process } from '../snapshot/schema/process.js';
+import type { Socket } from '../snapshot/schema/socket.js';
+import { cgroupPaths, type WatchedCgroup } from './cgroup2.js';
+import { DrainThread } from './drain.js';
+import type { Note } from './notes.js';
+import { ProcessWatcher } from './process-watcher.js';
+import { removeSpool } from './spool.js';
+
+export interface WindowOptions {
+  readonly spool: string;
+  readonly windowMs: number;
+  /** ISO 8601, as asked. */
+  readonly asked: string;
+  readonly cgroup: WatchedCgroup;
+  /** 0 for all. */
+  readonly netns: number;
+  readonly ringBytes: number;
+  readonly btfPath: string | null;
+  readonly environ: boolean;
+  readonly case: Manifest['case'];
+  readonly toolVersion: string;
+  /** Ends the window early. */
+  readonly signal: AbortSignal;
+  readonly onArmed?: () => void;
+  readonly onProgress?: (progress: WindowProgress) => void;
+}
+
+export interface WindowProgress {
+  readonly remainingMs: number;
+  readonly processes: number;
+  readonly counters: Counters;
+}
+
+/**
+ * Keeps the window open and fills the spool. When it throws before the window was open the spool is removed again; after
+ * that it is left for `recover`.
+ */
+export async function keepWindow(options: WindowOptions): Promise<void> {
+  const reader = new HostReader();
+  const window = new LiveWindow(options, reader);
+  try {
+    await window.run();
+  } finally {
+    reader.close();
+    await window.terminate();
+  }
+}
+
+/** What was read when the window opened. */
+interface Before {
+  readonly host: Host;
+  readonly bpfBefore: BpfObjects | null;
+  /** Ids of our programs. */
+  readonly ours: ReadonlySet<number>;
+  readonly clocks: ReturnType<typeof readClocks>;
+}
+
+class LiveWindow {
+  readonly #options: WindowOptions;
+  readonly #reader: HostReader;
+  readonly #drain: DrainThread;
+  readonly #watcher: ProcessWatcher;
+  readonly #seen = new Map<string, SeenProcess>();
+  #fail: (error: Error) => void = () => undefined;
+  #deadline = 0;
+
+  constructor(options: WindowOptions, reader: HostReader) {
+    this.#options = options;
+    this.#reader = reader;
+    this.#watcher = new ProcessWatcher(reader, options.environ ? 'all' : 'none', (row) => this.#noteProcess(row));
+    this.#drain = new DrainThread(
+      {
+        session: { ringBytes: options.ringBytes, netns: options.netns, btfPath: options.btfPath },
+        spoolDirectory: options.spool,
+        syncMs: SYNC_MS,
+      },
+      {
+        onProcesses: (records) => this.#watcher.take(records),
+        onCounters: (counters) => this.#progress(counters),
+        onFailure: (error) => this.#fail(error),
+      },
+    );
+  }
+
+  async run(): Promise<void> {
+    const before = await this.#open();
+    const endedBy = await this.#wait();
+    await this.#close(before, endedBy);
+  }
+
+  terminate(): Promise<void> {
+    return this.#drain.terminate();
+  }
+
+  /** Loads, attaches, and looks round. The sockets are listed when the programs watch already: no gap between both. */
+  async #open(): Promise<Before> {
+    const options = this.#options;
+    const hostFacts = this.#reader.host({
+      roots: HOST_ROOTS,
+      self: { pid: process.pid, environment: loadingEnvironment(process.env) },
+    });
+    hostFacts.catch(() => undefined);
+    const loaded = await this.#drain.loaded();
+    const host = await hostFacts;
+    const ours = new Set(loaded.programs.map(({ id }) => id));
+    const bpfBefore = bpfObjects(ours);
+    const clocks = readClocks();
+    try {
+      await this.#drain.attach(options.cgroup.directory, {
+        note: 'start',
+        spoolVersion: 1,
+        toolVersion: options.toolVersion,
+        case: options.case,
+        host: summaryOf(host),
+        asked: options.asked,
+        clocks,
+        tier: loaded.tier,
+        features: loaded.programs.map(({ name }) => name),
+        missing: loaded.missing,
+        cgroup: options.cgroup.path,
+        netns: options.netns,
+      });
+    } catch (error) {
+      removeSpool(options.spool);
+      throw error;
+    }
+    this.#deadline = performance.now() + options.windowMs;
+    options.onArmed?.();
+    this.#act('file-written', options.spool, 'the spool');
+    for (const { name, id, tag } of loaded.programs) this.#act('program-loaded', name, `id ${id} tag ${tag}`);
+    this.#act('link-attached', options.cgroup.path, loaded.programs.map(({ name }) => name).join(' '));
+    if (options.cgroup.mount !== null) this.#note({ note: 'cgroups', paths: cgroupPaths(options.cgroup.mount) });
+    await this.#listSockets('start');
+    return { host, bpfBefore, ours, clocks };
+  }
+
+  /** Until the time is over, a signal comes, or the draining thread fails. */
+  #wait(): Promise<Manifest['window']['endedBy']> {
+    const { signal } = this.#options;
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => resolve('elapsed'), Math.max(0, this.#deadline - performance.now()));
+      const early = (): void => {
+        clearTimeout(timer);
+        resolve('signal');
+      };
+      if (signal.aborted) early();
+      else signal.addEventListener('abort', early, { once: true });
+      this.#fail = (error) => {
+        clearTimeout(timer);
+        reject(error);
+      };
+    });
+  }
+
+  async #close(before: Before, endedBy: Manifest['window']['endedBy']): Promise<void> {
+    await this.#drain.stop();
+    const clocks = readClocks();
+    this.#act('link-detached', this.#options.cgroup.path, null);
+    if (this.#options.cgroup.mount !== null)
+      this.#note({ note: 'cgroups', paths: cgroupPaths(this.#options.cgroup.mount) });
+    const [settled] = await Promise.all([this.#watcher.settle(SETTLE_MS), this.#listSockets('end')]);
+    if (!settled) this.#note({ note: 'limit', text: 'Some processes were not read from /proc in time.' });
+    const { host, bpfBefore, ours } = before;
+    const bpfAfter = bpfObjects(ours);
+    await this.#drain.finish([
+      {
+        note: 'host',
+        host: {
+          ...host,
+          bpf: { before: bpfBefore, after: bpfAfter },
+          clockStepNs: clockStepNs(before.clocks, clocks),
+          hiddenProcesses: hiddenProcesses([...this.#seen.values()], new Procfs()),
+        },
+      },
+      { note: 'end', endedBy, clocks },
+    ]);
+  }
+
+  async #listSockets(when: Socket['when']): Promise<void> {
+    const scoped = this.#options.cgroup.path !== '/' ? this.#options.cgroup.path : null;
+    const sweep = await this.#reader.sockets(when, (rows) => {
+      const ours = rows.filter((row) => this.#isWatched(row, scoped));
+      if (ours.length > 0) this.#note({ note: 'sockets', rows: ours });
+    });
+    if (sweep.truncated) this.#note({ note: 'limit', text: `Not all sockets were listed at the ${when}.` });
+  }
+
+  /** With a cgroup asked for, only what its processes hold: the rest of the host is not ours to keep. */
+  #isWatched({ owners, netns }: Socket, cgroup: string | null): boolean {
+    if (this.#options.netns !== 0 && netns !== this.#options.netns) return false;
+    if (cgroup === null) return true;
+    return owners.some(({ pid }) => {
+      const path = this.#reader.identify(pid).cgroup;
+      return path === cgroup || path?.startsWith(`${cgroup}/`);
+    });
+  }
+
+  #noteProcess(row: Process): void {
+    if (row.startTimeNs !== null) this.#seen.set(`${row.pid} ${row.startTimeNs}`, row);
+    this.#note({ note: 'process', row });
+  }
+
+  #progress(counters: Counters): void {
+    const remainingMs = Math.max(0, this.#deadline - performance.now());
+    this.#options.onProgress?.({ remainingMs, processes: this.#watcher.seen, counters });
+  }
+
+  #act(action: string, subject: string, detail: string | null): void {
+    const row: Action = { time: formatTimeNs(BigInt(Date.now()) * 1_000_000n), action, subject, detail };
+    this.#note({ note: 'action', action: row });
+  }
+
+  #note(note: Note): void {
+    this.#drain.note(note);
+  }
+}
+
+/** What a power cut may take at most. */
+const SYNC_MS = 1000;
+/** A host with thousands of processes at the end of the window takes a few seconds; one that hangs is not waited for. */
+const SETTLE_MS = 10_000;

@@ -1,0 +1,97 @@
+import { hostname } from 'node:os';
+import { Flags } from '@oclif/core';
+import { capture } from '../capture/capture.js';
+import { coverageBlock } from '../capture/coverage-block.js';
+import { findCgroup } from '../capture/cgroup2.js';
+import { endSignal } from '../capture/end-signal.js';
+import { ProgressLine } from '../capture/progress.js';
+import { BaseCommand, sharedFlags } from '../command.js';
+import { durationFlag, sizeFlag } from '../flags.js';
+import { askPassphrase } from '../snapshot/ask-passphrase.js';
+import { defaultFileName } from '../snapshot/file-name.js';
+import { openSigner } from '../snapshot/signer.js';
+import { printable } from '../terminal.js';
+
+export default class Capture extends BaseCommand {
+  static override summary = 'record every TLS handshake on this host for a while, by process, into a signed snapshot';
+  static override description =
+    'Attaches BPF programs beside whatever runs, touches no traffic, and leaves nothing behind. Ctrl-C ends the window early ' +
+    'and still writes the snapshot. Needs root, or CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON. Exit code 1 when anything was lost.';
+  static override examples = [
+    '<%= config.bin %> <%= command.id %>',
+    '<%= config.bin %> <%= command.id %> --window 5m --output /mnt/usb/web1.tlsnap.tar.gz --key /mnt/usb/responder --case 2026-117',
+    '<%= config.bin %> <%= command.id %> --window 30s --cgroup system.slice/nginx.service --output nginx.tlsnap.tar.gz',
+    '<%= config.bin %> <%= command.id %> --window 60s --output - | ssh triage "cat > web1.tlsnap.tar.gz"',
+  ];
+  static override flags = {
+    window: durationFlag({
+      default: { ms: 60_000, iso: 'PT60S' },
+      helpValue: '60s',
+      description: 'how long to watch: 10s, 5m, 1h or ISO 8601 [default: 60s]',
+    }),
+    output: sharedFlags.output,
+    key: Flags.string({
+      helpValue: 'FILE|agent',
+      description: 'OpenSSH private key to sign with, or agent; without it a one-time key',
+    }),
+    case: Flags.string({ helpValue: 'ID', description: 'case number' }),
+    evidence: Flags.string({ helpValue: 'ID', description: 'evidence number' }),
+    examiner: Flags.string({ helpValue: 'NAME', description: 'who takes it' }),
+    description: Flags.string({ helpValue: 'TEXT', description: 'free words' }),
+    cgroup: Flags.string({ helpValue: 'PATH', description: 'watch only this cgroup2 directory and what is below it' }),
+    netns: Flags.integer({ helpValue: 'INO', min: 1, description: 'watch only this network namespace, by inode' }),
+    environ: Flags.boolean({ description: "keep the processes' environments too; they hold secrets" }),
+    btf: Flags.string({ helpValue: 'FILE', description: 'types of a kernel without /sys/kernel/btf/vmlinux' }),
+    'ring-size': sizeFlag({
+      default: 16 * 1024 * 1024,
+      helpValue: '16MiB',
+      description: 'kernel buffer, a power of two [default: 16MiB]',
+    }),
+    quiet: sharedFlags.quiet,
+  };
+
+  async run(): Promise<object> {
+    const { flags } = await this.parse(Capture);
+    const output = flags.output ?? defaultFileName(hostname(), new Date().toISOString());
+    const progress = new ProgressLine(flags.quiet ? null : process.stderr);
+    const end = endSignal();
+    const { snapshot, handshakes, processes } = await capture({
+      output,
+      signer: await openSigner(flags.key, askPassphrase),
+      windowMs: flags.window.ms,
+      asked: flags.window.iso,
+      cgroup: findCgroup(flags.cgroup),
+      netns: flags.netns ?? 0,
+      ringBytes: flags['ring-size'],
+      btfPath: flags.btf ?? null,
+      environ: flags.environ,
+      case: {
+        case: flags.case ?? null,
+        evidence: flags.evidence ?? null,
+        examiner: flags.examiner ?? null,
+        description: flags.description ?? null,
+      },
+      toolVersion: this.config.version,
+      signal: end.signal,
+      onProgress: (now) => progress.show(now),
+      onWindowEnd: () => progress.say('the window is over; writing the snapshot'),
+    }).finally(() => {
+      progress.clear();
+      end.release();
+    });
+    const { coverage, signer } = snapshot.manifest;
+    if (Object.keys(coverage.lossesByKind).length > 0) this.found();
+    if (!flags.quiet) {
+      for (const line of coverageBlock(snapshot, processes)) this.logToStderr(printable(line));
+    }
+    return {
+      snapshot: snapshot.path,
+      manifestSha256: snapshot.manifestSha256,
+      signer,
+      window: snapshot.manifest.window,
+      handshakes,
+      processes,
+      coverage,
+    };
+  }
+}

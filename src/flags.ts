@@ -1,0 +1,39 @@
+import { Errors, Flags } from '@oclif/core';
+import { Duration } from 'luxon';
+
+/** A duration as `10s`, `5m`, `1h` or ISO 8601 (`PT90S`). */
+export const durationFlag = Flags.custom<{ ms: number; iso: string }>({
+  parse: (text) => {
+    const short = /^(\d{1,9})(ms|s|m|h|d)$/.exec(text);
+    const unit = UNITS[short?.[2] ?? ''];
+    const duration = unit ? Duration.fromObject({ [unit]: Number(short?.[1]) }) : Duration.fromISO(text);
+    const ms = duration.isValid ? duration.toMillis() : Number.NaN;
+    if (!(ms > 0 && ms <= MAX_WINDOW_MS)) {
+      return Promise.reject(
+        new Errors.CLIError(`${text}: not a duration: use 10s, 5m, 1h or ISO 8601, up to 24 days`, { exit: 2 }),
+      );
+    }
+    return Promise.resolve({ ms, iso: duration.toISO() ?? text });
+  },
+});
+
+/** A number of bytes as `65536`, `512KiB`, `16MiB` or `1GiB`. */
+export const sizeFlag = Flags.custom<number>({
+  parse: (text) => {
+    const match = /^(\d{1,12})(?:(KiB|MiB|GiB)|B)?$/.exec(text);
+    if (!match)
+      return Promise.reject(new Errors.CLIError(`${text}: not a size: use bytes, KiB, MiB or GiB`, { exit: 2 }));
+    return Promise.resolve(Number(match[1]) * (SIZES[match[2] ?? ''] ?? 1));
+  },
+});
+
+const UNITS: Record<string, 'milliseconds' | 'seconds' | 'minutes' | 'hours' | 'days'> = {
+  ms: 'milliseconds',
+  s: 'seconds',
+  m: 'minutes',
+  h: 'hours',
+  d: 'days',
+};
+/** What a timer of Node can wait for: 2^31 - 1 ms. */
+const MAX_WINDOW_MS = 2_147_483_647;
+const SIZES: Record<string, number> = { KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 };
