@@ -1,0 +1,171 @@
+import { execFileSync } from 'node:child_process';
+import { copyFileSync, truncateSync, unlinkSync, writeFileSync, chmodSync, appendFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { ExecutionContext } from 'ava';
+import { Compile } from 'typebox/compile';
+import { HOST_ROOTS, summaryOf } from '../../src/host/host-facts.js';
+import { HostReader, type ReaderOptions } from '../../src/host/reader.js';
+import { Host } from '../../src/snapshot/schema/host.js';
+import { Process } from '../../src/snapshot/schema/process.js';
+import type { Socket } from '../../src/snapshot/schema/socket.js';
+import { testUnless } from '../left-out.js';
+import { becomes, reasonAgainstProc, start, temporaryFolder } from '../procfs/live-process.js';
+
+function reader(t: ExecutionContext, options: ReaderOptions = {}): HostReader {
+  const made = new HostReader(options);
+  t.teardown(() => made.close());
+  return made;
+}
+
+const sha256sum = (path: string): string => execFileSync('sha256sum', [path], { encoding: 'utf8' }).slice(0, 64);
+
+testUnless(reasonAgainstProc, 'an executable is hashed as sha256sum does, deleted or not', async (t) => {
+  const path = join(temporaryFolder(t), 'copy');
+  copyFileSync('/bin/sleep', path);
+  appendFileSync(path, 'of its own');
+  const expected = sha256sum(path);
+  const { pid } = start(t, path, ['60']);
+  await becomes(pid, 'copy');
+  const proc = reader(t);
+  t.like(await proc.read(pid), {
+    exe: path,
+    exeSha256: expected,
+    exeHashedFrom: 'process',
+    exeDeleted: false,
+    errors: [],
+  });
+  unlinkSync(path);
+  const row = await proc.read(pid);
+  t.like(row, { exe: path, exeSha256: expected, exeHashedFrom: 'process', exeDeleted: true, errors: [] });
+  t.deepEqual([...Compile(Process).Errors(row)], []);
+});
+
+testUnless(reasonAgainstProc, 'an executable beyond the bound is not read, and its size is still known', async (t) => {
+  const { pid } = start(t, 'sleep', ['60']);
+  await becomes(pid, 'sleep');
+  const row = await reader(t, { hash: { maxBytes: 1000 } }).read(pid);
+  t.deepEqual(row.errors, [{ field: 'exeSha256', code: 'TOO_LARGE' }]);
+  t.regex(row.exeSize ?? '', /^\d{4,}$/);
+});
+
+testUnless(reasonAgainstProc, 'a large executable does not hold up the event loop, nor other processes', async (t) => {
+  const path = join(temporaryFolder(t), 'large');
+  copyFileSync('/bin/sleep', path);
+  truncateSync(path, 250_000_000);
+  const large = start(t, path, ['60']).pid;
+  const small = start(t, 'sleep', ['60']).pid;
+  await Promise.all([becomes(large, 'large'), becomes(small, 'sleep')]);
+  const proc = reader(t);
+  await Promise.all([proc.read(small), proc.read(process.pid)]);
+  let longest = 0;
+  let last = Date.now();
+  const beat = setInterval(() => {
+    longest = Math.max(longest, Date.now() - last);
+    last = Date.now();
+  }, 5);
+  let hashed = false;
+  const hashing = proc.read(large).then((row) => {
+    hashed = true;
+    return row;
+  });
+  const row = await proc.read(small, { hash: false });
+  t.false(hashed);
+  t.is(row.comm, 'sleep');
+  t.is((await hashing).exeSha256, sha256sum(path));
+  clearInterval(beat);
+  t.true(longest < 400, `${longest} ms`);
+});
+
+testUnless(reasonAgainstProc, 'many processes of one executable cost one reading of it', async (t) => {
+  const path = join(temporaryFolder(t), 'shared');
+  copyFileSync('/bin/sleep', path);
+  truncateSync(path, 150_000_000);
+  const pids = Array.from({ length: 20 }, () => start(t, path, ['60']).pid);
+  await Promise.all(pids.map((pid) => becomes(pid, 'shared')));
+  const proc = reader(t);
+  const begin = Date.now();
+  const first = await proc.read(pids[0] ?? 0);
+  const one = Date.now() - begin;
+  const rows = await Promise.all(pids.map((pid) => proc.read(pid)));
+  t.true(Date.now() - begin - one < one * 10, 'twenty more took less than ten times one');
+  t.deepEqual([...new Set(rows.map((row) => row.exeSha256))], [first.exeSha256]);
+});
+
+testUnless(
+  reasonAgainstProc,
+  'a process that is gone is a row of what is known, and so is a pid that was reused',
+  async (t) => {
+    const sleep = start(t, 'sleep', ['60']);
+    await sleep.kill();
+    const proc = reader(t);
+    t.deepEqual((await proc.read(sleep.pid)).errors, [{ field: 'process', code: 'ENOENT' }]);
+    t.deepEqual((await proc.read(process.pid, { startTimeNs: '1' })).errors, [{ field: 'process', code: 'REUSED' }]);
+    t.is(proc.identify(process.pid).comm, 'node');
+  },
+);
+
+testUnless(reasonAgainstProc, 'processes that end while they are read never make it fail', async (t) => {
+  const proc = reader(t);
+  const script = join(temporaryFolder(t), 'brief');
+  writeFileSync(script, '#!/bin/sh\nexit 0\n');
+  chmodSync(script, 0o700);
+  const rows = [];
+  for (let index = 0; index < 60; index++) {
+    const { pid } = start(t, script, []);
+    rows.push(proc.read(pid));
+  }
+  for (const row of await Promise.all(rows)) t.deepEqual([...Compile(Process).Errors(row)], []);
+});
+
+testUnless(reasonAgainstProc, 'identity takes less than 0.2 ms', (t) => {
+  const proc = reader(t);
+  const times = Array.from({ length: 2000 }, () => {
+    const begin = process.hrtime.bigint();
+    proc.identify(process.pid);
+    return Number(process.hrtime.bigint() - begin) / 1e6;
+  }).sort((one, other) => one - other);
+  // The machine is shared: a quarter of the readings is undisturbed.
+  t.true((times[500] ?? 1) < 0.2, `${times[500]} ms`);
+});
+
+testUnless(reasonAgainstProc, 'host facts fit the schema, and say what uname, findmnt and the files say', async (t) => {
+  const proc = reader(t);
+  const host = await proc.host({ roots: HOST_ROOTS, self: { pid: process.pid, environment: ['LD_PRELOAD=/x'] } });
+  t.deepEqual([...Compile(Host).Errors(host)], []);
+  const output = (command: string, ...args: string[]) => execFileSync(command, args, { encoding: 'utf8' }).trim();
+  t.is(`${host.kernel.release} ${host.kernel.version} ${host.kernel.architecture}`, output('uname', '-rvm'));
+  t.is(host.hostname, output('uname', '-n'));
+  t.is(host.bootId, output('cat', '/proc/sys/kernel/random/boot_id'));
+  t.deepEqual(
+    host.mounts.map(({ mountPoint }) => mountPoint).sort(),
+    output('findmnt', '-rn', '-o', 'TARGET').split('\n').sort(),
+  );
+  t.is(host.osRelease['PRETTY_NAME'], output('sh', '-c', '. /etc/os-release; printf %s "$PRETTY_NAME"'));
+  t.deepEqual(host.self.environment, ['LD_PRELOAD=/x']);
+  t.true(host.self.libraries.includes(process.execPath));
+  t.is(summaryOf(host).kernel, host.kernel.release);
+});
+
+testUnless(reasonAgainstProc, 'a sweep of sockets comes in batches', async (t) => {
+  const rows: Socket[] = [];
+  const summary = await reader(t).sockets('end', (batch) => rows.push(...batch));
+  t.is(rows.length, summary.sockets);
+  t.true(rows.every(({ when }) => when === 'end'));
+});
+
+testUnless(reasonAgainstProc, 'a closed reader refuses, and leaves no process behind', async (t) => {
+  const proc = reader(t);
+  await proc.read(process.pid, { hash: false });
+  proc.close();
+  t.deepEqual((await proc.read(process.pid, { hash: false })).errors, [{ field: 'process', code: 'ABANDONED' }]);
+  for (let tries = 0; tries < 100 && lanes() > 0; tries++) await new Promise((resolve) => setTimeout(resolve, 50));
+  t.is(lanes(), 0);
+});
+
+/** Reading processes among our own children. */
+function lanes(): number {
+  const args = ['-o', 'args=', '--ppid', String(process.pid)];
+  return execFileSync('ps', args, { encoding: 'utf8' })
+    .split('\n')
+    .filter((line) => line.includes('lane-main')).length;
+}
