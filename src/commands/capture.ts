@@ -48,6 +48,7 @@ export default class Capture extends BaseCommand {
       description: 'kernel buffer, a power of two [default: 16MiB]',
     }),
     quiet: sharedFlags.quiet,
+    verbose: sharedFlags.verbose,
   };
 
   async run(): Promise<object> {
@@ -73,6 +74,9 @@ export default class Capture extends BaseCommand {
       },
       toolVersion: this.config.version,
       signal: end.signal,
+      onArmed: () => {
+        if (flags.verbose) this.logToStderr('armed: every handshake from now on is seen');
+      },
       onProgress: (now) => progress.show(now),
       onWindowEnd: () => progress.say('the window is over; writing the snapshot'),
     }).finally(() => {
