@@ -13,6 +13,11 @@ export function formatAddress(bytes: Uint8Array): string {
   return `${hex.slice(0, start).join(':')}::${hex.slice(start + length).join(':')}`;
 }
 
+/** The text of an IPv4 address as a number. */
+export function formatIpv4(value: number): string {
+  return `${value >>> 24}.${(value >> 16) & 0xff}.${(value >> 8) & 0xff}.${value & 0xff}`;
+}
+
 /** The bytes of an IP address' text: 4 or 16; null where it is none. */
 export function parseAddress(text: string): Uint8Array | null {
   const version = isIP(text);

@@ -1,4 +1,4 @@
-import { formatAddress } from './address.js';
+import { formatAddress, formatIpv4 } from './address.js';
 
 /**
  * Flows by addresses, ports and tunnel, in typed arrays of fixed size: a lookup makes no object, and a capture with
@@ -68,12 +68,10 @@ export class FlowTable<State> {
   /** The ends of the flow in a slot. */
   ends(slot: number): { low: FlowEnd; high: FlowEnd } {
     const base = slot * KEY_WORDS;
-    const words = this.keys.subarray(base, base + KEY_WORDS);
-    const ports = words[8] ?? 0;
-    const length = (words[10] ?? 0) >> 8 === 4 ? 4 : 16;
+    const ports = this.keys[base + 8] ?? 0;
     return {
-      low: { address: addressOf(words.subarray(0, 4), length), port: ports >>> 16 },
-      high: { address: addressOf(words.subarray(4, 8), length), port: ports & 0xffff },
+      low: { address: this.address(base, base), port: ports >>> 16 },
+      high: { address: this.address(base, base + 4), port: ports & 0xffff },
     };
   }
 
@@ -107,6 +105,13 @@ export class FlowTable<State> {
     this.keys.set(this.key, slot * KEY_WORDS);
     this.states[slot] = undefined;
     return reversed ? -slot : slot;
+  }
+
+  private address(base: number, at: number): string {
+    if ((this.keys[base + 10] ?? 0) >> 8 === 4) return formatIpv4(this.keys[at] ?? 0);
+    const bytes = Buffer.alloc(16);
+    for (let word = 0; word < 4; word++) bytes.writeUInt32BE(this.keys[at + word] ?? 0, word * 4);
+    return formatAddress(bytes);
   }
 
   private reclaim(): number {
@@ -195,12 +200,6 @@ export interface FlowKeySource {
   readonly sourcePort: number;
   readonly destinationPort: number;
   readonly scope: number;
-}
-
-function addressOf(words: Uint32Array, length: 4 | 16): string {
-  const bytes = Buffer.alloc(16);
-  words.forEach((value, index) => bytes.writeUInt32BE(value, index * 4));
-  return formatAddress(bytes.subarray(0, length));
 }
 
 function word(buffer: Buffer, offset: number): number {

@@ -8,6 +8,7 @@ import { resemblesQuic } from '../quic/long-header.js';
 import { DtlsFlow } from './dtls-flow.js';
 import { FlowTable, type FlowEnd } from './flow-table.js';
 import { HeldBudget } from './held-budget.js';
+import { Opening, wholeHello, wholeHelloEnd } from './opening.js';
 import { TcpFlow } from './tcp-flow.js';
 
 /** Where a hello was sent from and to. */
@@ -85,7 +86,7 @@ export class HelloExtractor implements PacketSink {
     if (isSyn) this.syn(slot, direction, (tcpFlags & ACK) !== 0, (sequence + 1) >>> 0);
     if (offset === end || this.isDone(slot)) return;
     const first = (isSyn ? sequence + 1 : sequence) >>> 0;
-    this.tcpData(packet, slot, direction, first, dissector.buffer.subarray(offset, end));
+    this.tcpData(packet, slot, direction, first);
   }
 
   /** Notes where a direction starts; a SYN with another number than before starts another connection. */
@@ -95,9 +96,13 @@ export class HelloExtractor implements PacketSink {
     const at = slot * 2 + direction;
     if (flags & known && this.bases[at] === base) return;
     const flow = this.table.state(slot);
-    if (flow instanceof TcpFlow && isAnswer) {
-      if (!flow.isUntouched(direction)) return;
-      flow.rebase(direction, base);
+    if (flow !== undefined && isAnswer) {
+      const touched =
+        flow instanceof TcpFlow
+          ? !flow.isUntouched(direction)
+          : flow instanceof Opening && flow.direction === direction;
+      if (touched) return;
+      if (flow instanceof TcpFlow) flow.rebase(direction, base);
     } else if (!isAnswer && flags !== 0) {
       this.finish(slot);
       this.flags[slot] = 0;
@@ -107,17 +112,49 @@ export class HelloExtractor implements PacketSink {
     this.flags[slot] = (this.flags[slot] ?? 0) | known;
   }
 
-  private tcpData(packet: CapturedPacket, slot: number, direction: Direction, sequence: number, bytes: Buffer): void {
-    let flow = this.table.state(slot);
-    if (!(flow instanceof TcpFlow)) {
-      const flags = this.flags[slot] ?? 0;
-      const low = flags & LOW_KNOWN ? (this.bases[slot * 2] ?? 0) : null;
-      const high = flags & HIGH_KNOWN ? (this.bases[slot * 2 + 1] ?? 0) : null;
-      flow = new TcpFlow([low, high], (hello, from) => this.emit(hello, slot, from === 0));
-      this.table.setState(slot, flow);
-    }
-    flow.push(direction, sequence, bytes, packet);
+  private tcpData(packet: CapturedPacket, slot: number, direction: Direction, sequence: number): void {
+    const { buffer, offset, end } = this.dissector;
+    const state = this.table.state(slot);
+    if (!(state instanceof TcpFlow) && this.shortWay(packet, slot, direction, sequence, state)) return;
+    const flow = state instanceof TcpFlow ? state : this.startTcpFlow(slot, state instanceof Opening ? state : null);
+    flow.push(direction, sequence, buffer.subarray(offset, end), packet);
     this.settle(slot, flow);
+  }
+
+  /** Takes a segment that starts its direction and holds a whole hello; false where it is anything else. */
+  private shortWay(
+    packet: CapturedPacket,
+    slot: number,
+    direction: Direction,
+    sequence: number,
+    state: Flow | undefined,
+  ): boolean {
+    const known = direction === 0 ? LOW_KNOWN : HIGH_KNOWN;
+    if (((this.flags[slot] ?? 0) & known) === 0 || this.bases[slot * 2 + direction] !== sequence) return false;
+    const { buffer, offset, end } = this.dissector;
+    const isAnswer = state instanceof Opening;
+    if (isAnswer ? state.direction === direction : state !== undefined) return false;
+    const kind = isAnswer ? 'server' : 'client';
+    const helloEnd = wholeHelloEnd(buffer, offset, end, kind);
+    if (helloEnd === 0) return false;
+    this.emit(wholeHello(buffer, offset, helloEnd, kind, packet.timeNs()), slot, direction === 0);
+    if (isAnswer) this.finish(slot);
+    else {
+      const opening = new Opening(direction, sequence, Buffer.from(buffer.subarray(offset, end)), packet);
+      this.table.setState(slot, opening);
+      this.held.set(slot, opening.bytes.length);
+    }
+    return true;
+  }
+
+  private startTcpFlow(slot: number, opening: Opening | null): TcpFlow {
+    const flags = this.flags[slot] ?? 0;
+    const low = flags & LOW_KNOWN ? (this.bases[slot * 2] ?? 0) : null;
+    const high = flags & HIGH_KNOWN ? (this.bases[slot * 2 + 1] ?? 0) : null;
+    const flow = new TcpFlow([low, high], (hello, from) => this.emit(hello, slot, from === 0));
+    this.table.setState(slot, flow);
+    if (opening) flow.replay(opening.direction, opening.sequence, opening.bytes, opening);
+    return flow;
   }
 
   private udp(packet: CapturedPacket): void {
@@ -134,7 +171,7 @@ export class HelloExtractor implements PacketSink {
       flow = isQuic ? new QuicFlow(sink) : new DtlsFlow(sink);
       table.setState(slot, flow);
     }
-    if (flow instanceof TcpFlow) return;
+    if (flow instanceof TcpFlow || flow instanceof Opening) return;
     flow.datagram(found > 0, buffer, offset, end, () => packet.timeNs());
     this.settle(slot, flow);
   }
@@ -145,7 +182,7 @@ export class HelloExtractor implements PacketSink {
   }
 
   /** After a flow took something: drops it when it is done, else accounts for what it keeps. */
-  private settle(slot: number, flow: Flow): void {
+  private settle(slot: number, flow: Exclude<Flow, Opening>): void {
     if (flow.done) this.finish(slot);
     else this.held.set(slot, flow.heldBytes);
   }
@@ -168,11 +205,11 @@ export class HelloExtractor implements PacketSink {
     this.held.set(slot, 0);
     if (flow === undefined) return;
     this.table.setState(slot, undefined);
-    flow.end();
+    if (!(flow instanceof Opening)) flow.end();
   }
 }
 
-type Flow = TcpFlow | QuicFlow | DtlsFlow;
+type Flow = Opening | TcpFlow | QuicFlow | DtlsFlow;
 
 const LOW_KNOWN = 1;
 const HIGH_KNOWN = 2;

@@ -49,6 +49,15 @@ export class TcpFlow {
     if (!this.done) side.mark(offset, time);
   }
 
+  /** Takes a segment whose hello has been told already. */
+  replay(direction: Direction, sequence: number, bytes: Uint8Array, time: SegmentTime): void {
+    const side = this.sides[direction];
+    const offset = side.offsetOf(sequence);
+    this.conversation.push(direction, offset, bytes);
+    side.reached = offset + bytes.length;
+    side.mark(offset, time);
+  }
+
   /** The connection is over, or given up: hellos that were not finished come out as they are. */
   end(): void {
     for (const hello of this.conversation.end()) this.emit(hello, 0, 0, 0n);

@@ -1,5 +1,6 @@
 /** Keys of Initial packets, and the packets without their protection (RFC 9001 sections 5.2 to 5.4). */
-import { createCipheriv, createDecipheriv, createHmac } from 'node:crypto';
+import { createCipheriv, createDecipheriv } from 'node:crypto';
+import { HmacKey } from './hmac-key.js';
 import type { LongPacket } from './long-header.js';
 import type { QuicVersion } from './versions.js';
 
@@ -8,13 +9,13 @@ export type QuicSide = 'client' | 'server';
 /** What a client and a server protect their Initial packets with; anyone who saw the first packet can derive it. */
 export class InitialKeys {
   private readonly version: QuicVersion;
-  private readonly secret: Buffer;
+  private readonly secret: HmacKey;
   private readonly sides: { client?: SideKeys; server?: SideKeys } = {};
 
   /** @param dcid destination connection id of the client's first packet, or of its first one after a Retry */
   constructor(version: QuicVersion, dcid: Buffer) {
     this.version = version;
-    this.secret = createHmac('sha256', version.salt).update(dcid).digest();
+    this.secret = new HmacKey(new HmacKey(version.salt).sign(dcid));
   }
 
   /** The frames in an Initial packet that `side` sent, or null where these are not its keys. */
@@ -51,7 +52,7 @@ export class InitialKeys {
   }
 
   private derive(side: QuicSide): SideKeys {
-    const secret = expandLabel(this.secret, side === 'client' ? 'client in' : 'server in', 32);
+    const secret = new HmacKey(expandLabel(this.secret, side === 'client' ? 'client in' : 'server in', 32));
     const prefix = this.version.labelPrefix;
     return {
       key: expandLabel(secret, `${prefix} key`, 16),
@@ -68,10 +69,10 @@ interface SideKeys {
 }
 
 /** HKDF-Expand-Label (RFC 8446 section 7.1) with an empty context and at most one hash of output. */
-function expandLabel(secret: Buffer, label: string, length: number): Buffer {
+function expandLabel(secret: HmacKey, label: string, length: number): Buffer {
   const full = `tls13 ${label}`;
   const info = Buffer.from(`\0${String.fromCharCode(length, full.length)}${full}\0\x01`, 'latin1');
-  return createHmac('sha256', secret).update(info).digest().subarray(0, length);
+  return secret.sign(info).subarray(0, length);
 }
 
 const MAX_PACKET_NUMBER = 4;

@@ -8,10 +8,23 @@ export interface LongPacket {
   /** Where the packet starts and ends. */
   readonly start: number;
   readonly end: number;
-  readonly dcid: Buffer;
-  readonly scid: Buffer;
+  /** Where the destination connection id stands, from the length byte on; the source's follows it. */
+  readonly dcidAt: number;
+  readonly scidAt: number;
   /** Where the (protected) packet number starts; meaningless in a Retry. */
   readonly packetNumberAt: number;
+}
+
+/** A copy of the connection id whose length byte is at `at`. */
+export function copyConnectionId(buffer: Buffer, at: number): Buffer {
+  return Buffer.from(buffer.subarray(at + 1, at + 1 + buffer.readUInt8(at)));
+}
+
+/** Whether the connection id whose length byte is at `at` is this one. */
+export function isConnectionId(buffer: Buffer, at: number, id: Buffer): boolean {
+  if (buffer[at] !== id.length) return false;
+  for (let index = 0; index < id.length; index++) if (buffer[at + 1 + index] !== id[index]) return false;
+  return true;
 }
 
 /** A cheap look at a datagram's first bytes: can it start with a long header of a version that can be read? */
@@ -26,18 +39,13 @@ export function readLongPacket(buffer: Buffer, start: number, end: number): Long
   const first = buffer.readUInt8(start);
   const version = quicVersion(buffer.readUInt32BE(start + 1));
   if (!version) return null;
-  let at = start + 5;
-  const dcidLength = buffer.readUInt8(at);
-  const dcid = buffer.subarray(at + 1, at + 1 + dcidLength);
-  at += 1 + dcidLength;
-  if (at >= end) return null;
-  const scidLength = buffer.readUInt8(at);
-  const scid = buffer.subarray(at + 1, at + 1 + scidLength);
-  at += 1 + scidLength;
-  if (scidLength > MAX_CID || at > end) return null;
+  const dcidAt = start + 5;
+  const scidAt = dcidAt + 1 + buffer.readUInt8(dcidAt);
+  if (scidAt >= end || buffer.readUInt8(scidAt) > MAX_CID) return null;
+  let at = scidAt + 1 + buffer.readUInt8(scidAt);
+  if (at > end) return null;
   const type = (first >> 4) & 3;
-  const common = { version, start, dcid, scid };
-  if (type === version.retryType) return { ...common, kind: 'retry', end, packetNumberAt: end };
+  if (type === version.retryType) return { kind: 'retry', version, start, end, dcidAt, scidAt, packetNumberAt: end };
   const isInitial = type === version.initialType;
   if (isInitial) {
     const token = readVarint(buffer, at, end);
@@ -46,12 +54,9 @@ export function readLongPacket(buffer: Buffer, start: number, end: number): Long
   }
   const length = readVarint(buffer, at, end);
   if (!length || length.next + length.value > end) return null;
-  return {
-    ...common,
-    kind: isInitial ? 'initial' : 'other',
-    end: length.next + length.value,
-    packetNumberAt: length.next,
-  };
+  const kind = isInitial ? 'initial' : 'other';
+  const { next: packetNumberAt } = length;
+  return { kind, version, start, end: packetNumberAt + length.value, dcidAt, scidAt, packetNumberAt };
 }
 
 /** A variable-length integer (RFC 9000 section 16); null where it is cut off. */

@@ -4,7 +4,7 @@ import type { CapturedHello } from '../hello/captured-hello.js';
 import { type CryptoMessage, CryptoStream } from './crypto-stream.js';
 import { cryptoFrames } from './frames.js';
 import { InitialKeys, type QuicSide } from './initial-keys.js';
-import { type LongPacket, readLongPacket } from './long-header.js';
+import { copyConnectionId, isConnectionId, type LongPacket, readLongPacket } from './long-header.js';
 
 /** Takes a hello; `fromLow` is that of the datagram which completed it. */
 export type QuicHelloSink = (hello: CapturedHello, fromLow: boolean) => void;
@@ -40,7 +40,7 @@ export class QuicFlow {
     for (let count = 0; count < MAX_COALESCED && at < end && !this.done; count++) {
       const packet = readLongPacket(buffer, at, end);
       if (!packet) return;
-      if (packet.kind === 'retry') this.retry(fromLow, packet);
+      if (packet.kind === 'retry') this.retry(fromLow, buffer, packet);
       else if (packet.kind === 'initial') this.initial(fromLow, buffer, packet, timeNs);
       at = packet.end;
     }
@@ -52,21 +52,22 @@ export class QuicFlow {
     this.connections = [];
   }
 
-  private retry(fromLow: boolean, packet: LongPacket): void {
+  private retry(fromLow: boolean, buffer: Buffer, packet: LongPacket): void {
     for (const connection of this.connections) {
-      if (connection.clientIsLow !== fromLow && connection.isToClient(packet.dcid)) connection.noteRetry(packet.scid);
+      if (connection.clientIsLow === fromLow || !connection.isToClient(buffer, packet)) continue;
+      connection.noteRetry(copyConnectionId(buffer, packet.scidAt));
     }
   }
 
   private initial(fromLow: boolean, buffer: Buffer, packet: LongPacket, timeNs: () => bigint): void {
     for (let index = this.connections.length - 1; index >= 0; index--) {
       const connection = this.connections[index];
-      if (!connection?.concerns(packet, fromLow)) continue;
+      if (!connection?.concerns(buffer, packet, fromLow)) continue;
       if (connection.done) return;
       const side = connection.clientIsLow === fromLow ? 'client' : 'server';
       const frames = connection.keys.open(buffer, packet, side);
       if (!frames) continue;
-      connection.take(side, packet, frames, timeNs(), this.sink);
+      connection.take(side, buffer, packet, frames, timeNs(), this.sink);
       return;
     }
     this.newKeys(fromLow, buffer, packet, timeNs);
@@ -74,20 +75,21 @@ export class QuicFlow {
 
   /** A client's packet with a connection id that no known keys follow from: a new connection, or one after a Retry. */
   private newKeys(fromLow: boolean, buffer: Buffer, packet: LongPacket, timeNs: () => bigint): void {
-    const keys = new InitialKeys(packet.version, packet.dcid);
+    const dcid = copyConnectionId(buffer, packet.dcidAt);
+    const keys = new InitialKeys(packet.version, dcid);
     const frames = keys.open(buffer, packet, 'client');
     if (!frames) {
       this.failures++;
       return;
     }
-    let connection = this.connections.find((known) => known.clientIsLow === fromLow && known.retriedTo(packet.dcid));
-    if (connection) connection.rekey(keys, packet.dcid);
+    let connection = this.connections.find((known) => known.clientIsLow === fromLow && known.retriedTo(dcid));
+    if (connection) connection.rekey(keys, dcid);
     else {
-      connection = new Connection(keys, Buffer.from(packet.dcid), fromLow);
+      connection = new Connection(keys, dcid, fromLow);
       if (this.connections.length >= MAX_CONNECTIONS) this.connections.shift()?.end(this.sink);
       this.connections.push(connection);
     }
-    connection.take('client', packet, frames, timeNs(), this.sink);
+    connection.take('client', buffer, packet, frames, timeNs(), this.sink);
   }
 }
 
@@ -115,18 +117,19 @@ class Connection {
     return this.streams.client.heldBytes + this.streams.server.heldBytes;
   }
 
-  concerns(packet: LongPacket, fromLow: boolean): boolean {
-    if (fromLow !== this.clientIsLow) return this.isToClient(packet.dcid);
-    return this.serverIds.some((id) => id.equals(packet.dcid));
+  concerns(buffer: Buffer, packet: LongPacket, fromLow: boolean): boolean {
+    if (fromLow !== this.clientIsLow) return this.isToClient(buffer, packet);
+    for (const id of this.serverIds) if (isConnectionId(buffer, packet.dcidAt, id)) return true;
+    return false;
   }
 
-  isToClient(dcid: Buffer): boolean {
-    return this.clientId?.equals(dcid) ?? false;
+  isToClient(buffer: Buffer, packet: LongPacket): boolean {
+    return this.clientId !== null && isConnectionId(buffer, packet.dcidAt, this.clientId);
   }
 
   /** Only the first Retry counts (RFC 9000 section 17.2.5.2). */
   noteRetry(scid: Buffer): void {
-    this.retryId ??= Buffer.from(scid);
+    this.retryId ??= scid;
   }
 
   retriedTo(dcid: Buffer): boolean {
@@ -135,21 +138,21 @@ class Connection {
 
   rekey(keys: InitialKeys, dcid: Buffer): void {
     this.keys = keys;
-    this.serverIds = [Buffer.from(dcid)];
+    this.serverIds = [dcid];
   }
 
   /** Takes the frames of a packet that `side` sent. */
-  take(side: QuicSide, packet: LongPacket, frames: Buffer, timeNs: bigint, sink: QuicHelloSink): void {
-    if (side === 'client') this.clientId ??= Buffer.from(packet.scid);
+  take(side: QuicSide, buffer: Buffer, packet: LongPacket, frames: Buffer, timeNs: bigint, sink: QuicHelloSink): void {
+    if (side === 'client') this.clientId ??= copyConnectionId(buffer, packet.scidAt);
     // The client addresses its next packets to the id that the server's first one names.
-    else this.noteServerId(packet.scid);
+    else this.noteServerId(copyConnectionId(buffer, packet.scidAt));
     for (const message of this.streams[side].push(cryptoFrames(frames), timeNs)) this.message(side, message, sink);
     if (++this.packets >= MAX_PACKETS) this.end(sink);
   }
 
   private noteServerId(scid: Buffer): void {
     if (this.serverIds.length >= MAX_SERVER_IDS || this.serverIds.some((id) => id.equals(scid))) return;
-    this.serverIds.push(Buffer.from(scid));
+    this.serverIds.push(scid);
   }
 
   end(sink: QuicHelloSink): void {

@@ -1,0 +1,77 @@
+import { Args, Flags } from '@oclif/core';
+import { BaseCommand, sharedFlags } from '../command.js';
+import { askPassphrase } from '../snapshot/ask-passphrase.js';
+import { importProgress } from '../pcap/import-progress.js';
+import { writeImport } from '../pcap/write-import.js';
+import { openSigner } from '../snapshot/signer.js';
+import { printable } from '../terminal.js';
+
+export default class Import extends BaseCommand {
+  static override summary = 'make a snapshot of the TLS hellos in a pcap or pcapng capture';
+  static override description =
+    'Reads TCP, QUIC and DTLS in bounded memory, however large the capture. What a cut-off capture holds is kept, and the ' +
+    'exit code is 1 then. The snapshot has no processes, and every other command takes it.';
+  static override examples = [
+    '<%= config.bin %> <%= command.id %> office.pcapng --output office.tlsnap.tar.gz',
+    '<%= config.bin %> <%= command.id %> office.pcap.gz --output office.tlsnap.tar.gz --key ~/.ssh/id_ed25519',
+    'tcpdump -i eth0 -w - tcp port 443 | <%= config.bin %> <%= command.id %> - --output live.tlsnap.tar.gz',
+  ];
+  static override args = {
+    capture: Args.string({
+      name: 'PCAP',
+      required: true,
+      description: "pcap or pcapng file, gzip'd or not; - is stdin",
+    }),
+  };
+  static override flags = {
+    output: Flags.string({
+      char: 'o',
+      required: true,
+      helpValue: 'FILE',
+      description: 'snapshot to write, never over an existing file; - is stdout',
+    }),
+    quiet: sharedFlags.quiet,
+    key: Flags.string({
+      helpValue: 'FILE|agent',
+      description: 'OpenSSH private key to sign with, or agent; without it a one-time key',
+    }),
+    case: Flags.string({ helpValue: 'ID', description: 'case number' }),
+    evidence: Flags.string({ helpValue: 'ID', description: 'evidence number' }),
+    examiner: Flags.string({ helpValue: 'NAME', description: 'who examines' }),
+    description: Flags.string({ helpValue: 'TEXT', description: 'free words' }),
+  };
+
+  async run(): Promise<object> {
+    const { args, flags } = await this.parse(Import);
+    const result = await writeImport({
+      input: args.capture,
+      stdin: process.stdin,
+      output: flags.output,
+      signer: await openSigner(flags.key, askPassphrase),
+      case: {
+        case: flags.case ?? null,
+        evidence: flags.evidence ?? null,
+        examiner: flags.examiner ?? null,
+        description: flags.description ?? null,
+      },
+      toolVersion: this.config.version,
+      progress: importProgress(flags.quiet ? null : process.stderr),
+    });
+    const { snapshot, hellos, summary, warnings } = result;
+    for (const warning of warnings) if (!flags.quiet) this.warn(warning);
+    if (Object.keys(result.facts.coverage.lossesByKind).length > 0) this.found();
+    if (!flags.quiet) {
+      this.logToStderr(
+        printable(`${summary.packets} packets, ${hellos.client} client and ${hellos.server} server hellos`),
+      );
+      this.logToStderr(printable(`${snapshot.path}: manifest SHA-256 ${snapshot.manifestSha256}`));
+    }
+    return {
+      snapshot: snapshot.path,
+      manifestSha256: snapshot.manifestSha256,
+      packets: summary.packets,
+      hellos,
+      lossesByKind: result.facts.coverage.lossesByKind,
+    };
+  }
+}
