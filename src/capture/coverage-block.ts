@@ -2,7 +2,7 @@ import type { WrittenSnapshot } from '../snapshot/writer.js';
 
 /** What the responder reads when the window is over, a line each; the last two go into the case notes. */
 export function coverageBlock({ manifest, path, manifestSha256 }: WrittenSnapshot, processes: number): string[] {
-  const { coverage, window, signer } = manifest;
+  const { coverage, window, signer, recovered } = manifest;
   const losses = Object.entries(coverage.lossesByKind).map(([kind, count]) => `${count} ${kind}`);
   const { reconciliation } = coverage;
   return [
@@ -14,6 +14,9 @@ export function coverageBlock({ manifest, path, manifestSha256 }: WrittenSnapsho
     `losses      ${losses.length === 0 ? 'none' : losses.join(', ')}`,
     `incomplete  ${coverage.hellosTruncated} hellos cut short, ${coverage.hellosWithoutProcess} without a process`,
     `not seen    ${coverage.socketsOlderThanWindow ?? 0} connections older than the window, ${coverage.connectionsWithoutHello ?? 0} connections without a hello`,
+    ...(recovered
+      ? [`recovered   ${recovered.recordsKept} records; ${recovered.reason ?? ''} (${recovered.brokeAt ?? 'end'})`]
+      : []),
     ...coverage.kernelFeaturesMissing.map((feature) => `missing     ${feature}`),
     ...coverage.limits.map((limit) => `limit       ${limit}`),
     `signed by   ${signer.fingerprint} (${signer.source === 'one-time' ? 'one-time key' : signer.source})`,

@@ -215,7 +215,13 @@ export function removeSpool(directory: string): void {
 
 /** The folder beside the output in which a capture spools. */
 export function spoolPath(output: string): string {
-  return `${output}.spool`;
+  return `${output}${SPOOL_SUFFIX}`;
+}
+
+/** The snapshot that was to come of a spool. */
+export function snapshotPath(spool: string): string {
+  const folder = spool.replace(/\/+$/, '');
+  return folder.endsWith(SPOOL_SUFFIX) ? folder.slice(0, -SPOOL_SUFFIX.length) : `${folder}.tlsnap.tar.gz`;
 }
 
 function linkOf(previous: Buffer, header: Uint8Array, payload: Uint8Array): Buffer {
@@ -259,6 +265,7 @@ function segmentName(index: number): string {
   return `segment-${String(index).padStart(8, '0')}`;
 }
 
+const SPOOL_SUFFIX = '.spool';
 const SEGMENT_NAME = /^segment-\d{8}$/;
 const MAGIC = 'TSNP';
 const LINK_AT = 12;

@@ -1,0 +1,55 @@
+import { Args, Flags } from '@oclif/core';
+import { compose } from '../capture/compose.js';
+import { coverageBlock } from '../capture/coverage-block.js';
+import { removeSpool, snapshotPath } from '../capture/spool.js';
+import { BaseCommand, sharedFlags } from '../command.js';
+import { askPassphrase } from '../snapshot/ask-passphrase.js';
+import { openSigner } from '../snapshot/signer.js';
+import { printable } from '../terminal.js';
+
+export default class Recover extends BaseCommand {
+  static override summary = 'make a snapshot of what a killed capture left behind';
+  static override description =
+    'Reads the spool that a capture keeps beside its output, keeps every whole record, says where it broke off, and marks the ' +
+    'snapshot as recovered. The spool is removed only with --remove.';
+  static override examples = [
+    '<%= config.bin %> <%= command.id %> web1.tlsnap.tar.gz.spool',
+    '<%= config.bin %> <%= command.id %> web1.tlsnap.tar.gz.spool --output recovered.tlsnap.tar.gz --key /mnt/usb/responder',
+  ];
+  static override args = {
+    spool: Args.string({ name: 'SPOOL', required: true, description: 'folder NAME.spool' }),
+  };
+  static override flags = {
+    output: sharedFlags.output,
+    key: Flags.string({
+      helpValue: 'FILE|agent',
+      description: 'OpenSSH private key to sign with, or agent; without it a one-time key',
+    }),
+    remove: Flags.boolean({ description: 'remove the spool when the snapshot is written' }),
+    quiet: sharedFlags.quiet,
+  };
+
+  async run(): Promise<object> {
+    const { args, flags } = await this.parse(Recover);
+    const { snapshot, handshakes, processes } = await compose({
+      spool: args.spool,
+      output: flags.output ?? snapshotPath(args.spool),
+      signer: await openSigner(flags.key, askPassphrase),
+    });
+    if (flags.remove) removeSpool(args.spool);
+    const { coverage, recovered, window } = snapshot.manifest;
+    if (Object.keys(coverage.lossesByKind).length > 0) this.found();
+    if (!flags.quiet) {
+      for (const line of coverageBlock(snapshot, processes)) this.logToStderr(printable(line));
+    }
+    return {
+      snapshot: snapshot.path,
+      manifestSha256: snapshot.manifestSha256,
+      window,
+      recovered,
+      handshakes,
+      processes,
+      coverage,
+    };
+  }
+}
