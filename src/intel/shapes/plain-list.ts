@@ -32,8 +32,10 @@ export function plainValues(
   as?: PlainListType,
 ): { values: readonly IndicatorPart[]; description: string } | undefined {
   const match = ENTRY.exec(line);
-  const text = match?.[1];
-  if (text === undefined) return undefined;
+  const token = match?.[1];
+  if (token === undefined) return undefined;
+  // A raw JA4 has commas of its own.
+  const text = ja4Form(token) ? token : token.replace(SCORE, '');
   const rest = match?.[2] ?? '';
   const values = as ? valueAs(as, text) : typesByForm(text);
   if (values.length === 0) return undefined;
@@ -50,5 +52,6 @@ function valueAs(as: PlainListType, text: string): readonly IndicatorPart[] {
   return value === undefined ? [] : [{ type, value }];
 }
 
-/** A value, an optional score, and the rest. */
-const ENTRY = /^\s*([^\s,#]+)(?:,\d{1,5})?(?:\s+(.*))?$/;
+/** A value with an optional score, and the rest. */
+const ENTRY = /^\s*([^\s#]+)(?:\s+(.*))?$/;
+const SCORE = /,\d{1,5}$/;
