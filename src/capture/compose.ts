@@ -1,6 +1,7 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { ioError, TlsnapError } from '../errors.js';
+import { summaryOf } from '../host/host-facts.js';
 import { kernelRecords, type KernelRecord } from '../native/records.js';
 import type { Counters } from '../native/session.js';
 import type { Handshake } from '../snapshot/schema/handshake.js';
@@ -50,7 +51,7 @@ export async function compose(options: ComposeOptions): Promise<Composed> {
       writer.processes.add(row);
       processes++;
     }
-    if (gathered.host) writer.host(gathered.host);
+    writer.host(gathered.host);
     const snapshot = await writer.finish(factsOf(gathered, tally), options.signer);
     return { snapshot, handshakes: tally.rows, processes };
   } finally {
@@ -63,7 +64,8 @@ export interface Gathered {
   readonly start: StartNote;
   readonly end: EndNote | null;
   readonly counters: Counters | null;
-  readonly host: Host | null;
+  /** As read last: after the window, or before it where the capture was killed. */
+  readonly host: Host;
   readonly limits: readonly string[];
   readonly table: ProcessTable;
   readonly owners: SocketOwners;
@@ -128,7 +130,7 @@ function gather(directory: string, writer: SnapshotWriter): Gathered {
   if (!found.start) {
     throw new TlsnapError('input', directory, 'holds no start of a capture', ['Nothing can be recovered from it.']);
   }
-  return { ...found, start: found.start, host, limits, table, owners, olderSockets, spool, lastBootTimeNs };
+  return { ...found, start: found.start, host: host ?? found.start.host, limits, table, owners, olderSockets, spool, lastBootTimeNs };
 }
 
 function writeHellos(options: ComposeOptions, gathered: Gathered, clock: WallClock, writer: SnapshotWriter): Tally {
@@ -162,14 +164,14 @@ function processOf(hello: AssembledHello, { table, owners }: Gathered): NonNulla
 }
 
 function factsOf(gathered: Gathered, tally: Tally): SnapshotFacts {
-  const { start, end, spool } = gathered;
+  const { start, end, spool, host } = gathered;
   const clock = new WallClock(start.clocks);
   const endTime = end ? BigInt(end.clocks.boottime) : gathered.lastBootTimeNs || BigInt(start.clocks.boottime);
   return {
     tool: { name: 'tlsnap', version: start.toolVersion },
     source: end ? 'live' : 'recovered',
     case: start.case,
-    host: start.host,
+    host: summaryOf(host),
     window: {
       asked: start.asked,
       start: clock.format(BigInt(start.clocks.boottime)),

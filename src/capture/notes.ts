@@ -25,7 +25,8 @@ export interface StartNote {
   readonly spoolVersion: 1;
   readonly toolVersion: string;
   readonly case: Manifest['case'];
-  readonly host: NonNullable<Manifest['host']>;
+  /** The host before the window. */
+  readonly host: Host;
   /** ISO 8601 duration. */
   readonly asked: string;
   readonly clocks: Clocks['start'];

@@ -1,4 +1,4 @@
-import { HOST_ROOTS, summaryOf } from '../host/host-facts.js';
+import { HOST_ROOTS } from '../host/host-facts.js';
 import { hiddenProcesses, type SeenProcess } from '../host/hidden-processes.js';
 import { loadingEnvironment } from '../host/own-view.js';
 import { clockStepNs } from '../host/clocks.js';
@@ -124,7 +124,7 @@ class LiveWindow {
         spoolVersion: 1,
         toolVersion: options.toolVersion,
         case: options.case,
-        host: summaryOf(host),
+        host: { ...host, bpf: { before: bpfBefore, after: null } },
         asked: options.asked,
         clocks,
         tier: loaded.tier,
