@@ -1,5 +1,13 @@
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, truncateSync, unlinkSync, writeFileSync, chmodSync, appendFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  readFileSync,
+  truncateSync,
+  unlinkSync,
+  writeFileSync,
+  chmodSync,
+  appendFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { Compile } from 'typebox/compile';
@@ -17,6 +25,7 @@ function reader(t: ExecutionContext, options: ReaderOptions = {}): HostReader {
   return made;
 }
 
+const PROCESS = Compile(Process);
 const sha256sum = (path: string): string => execFileSync('sha256sum', [path], { encoding: 'utf8' }).slice(0, 64);
 
 testUnless(reasonAgainstProc, 'an executable is hashed as sha256sum does, deleted or not', async (t) => {
@@ -37,7 +46,7 @@ testUnless(reasonAgainstProc, 'an executable is hashed as sha256sum does, delete
   unlinkSync(path);
   const row = await proc.read(pid);
   t.like(row, { exe: path, exeSha256: expected, exeHashedFrom: 'process', exeDeleted: true, errors: [] });
-  t.deepEqual([...Compile(Process).Errors(row)], []);
+  t.deepEqual([...PROCESS.Errors(row)], []);
 });
 
 testUnless(reasonAgainstProc, 'an executable beyond the bound is not read, and its size is still known', async (t) => {
@@ -114,7 +123,25 @@ testUnless(reasonAgainstProc, 'processes that end while they are read never make
     const { pid } = start(t, script, []);
     rows.push(proc.read(pid));
   }
-  for (const row of await Promise.all(rows)) t.deepEqual([...Compile(Process).Errors(row)], []);
+  for (const row of await Promise.all(rows)) t.deepEqual([...PROCESS.Errors(row)], []);
+});
+
+testUnless(reasonAgainstProc, 'a process that forks 10,000 times hangs nothing', async (t) => {
+  const storm = start(t, 'sh', ['-c', 'i=0; while [ $i -lt 10000 ]; do (:); i=$((i+1)); done; echo done; read x']);
+  const proc = reader(t);
+  const ended = storm.line();
+  let rounds = 0;
+  const over = new AbortController();
+  void ended.then(() => over.abort());
+  while (!over.signal.aborted) {
+    rounds++;
+    const children = readFileSync(`/proc/${storm.pid}/task/${storm.pid}/children`, 'utf8').trim().split(' ');
+    const rows = await Promise.all([storm.pid, ...children.map(Number)].map((pid) => proc.read(pid, { hash: false })));
+    for (const row of rows) t.deepEqual([...PROCESS.Errors(row)], []);
+    await proc.sockets('start', () => undefined);
+  }
+  t.true(rounds > 1);
+  t.is(proc.hung, 0);
 });
 
 testUnless(reasonAgainstProc, 'identity takes less than 0.2 ms', (t) => {
