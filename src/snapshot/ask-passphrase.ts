@@ -42,7 +42,7 @@ function openTerminal(): { input: NodeJS.ReadStream; close: () => void } | undef
   }
   try {
     const input = new ReadStream(fd);
-    return { input: input as NodeJS.ReadStream, close: () => input.destroy() };
+    return { input: input, close: () => input.destroy() };
   } catch {
     closeSync(fd);
     return undefined;

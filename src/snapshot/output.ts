@@ -91,7 +91,7 @@ function stdoutOutput(): Output {
       // pipeline() would close stdout, and then nothing could be said any more.
       const through = new PassThrough();
       through.pipe(process.stdout, { end: false });
-      process.stdout.once('error', (error) => through.destroy(error));
+      process.stdout.once('error', (error: Error) => through.destroy(error));
       return through;
     },
     commit: () => undefined,

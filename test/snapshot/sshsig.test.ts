@@ -76,7 +76,7 @@ testUnless(noKeygen, 'an encrypted key opens with the passphrase asked for, and 
     { message: /does not open it/ },
   );
   const error = await t.throwsAsync(openSigner(key, nobody), { instanceOf: TlsnapError, message: /no terminal/ });
-  t.is((error as TlsnapError).kind, 'usage');
+  t.is(error.kind, 'usage');
 });
 
 testUnless(noKeygen, 'a public key, another file and no file are told apart', async (t) => {
@@ -86,7 +86,7 @@ testUnless(noKeygen, 'a public key, another file and no file are told apart', as
   await t.throwsAsync(openSigner(`${key}.pub`, nobody), { message: /holds a public key/ });
   await t.throwsAsync(openSigner(join(folder, 'text'), nobody), { message: /not an OpenSSH private key/ });
   const missing = await t.throwsAsync(openSigner(join(folder, 'none'), nobody), { instanceOf: TlsnapError });
-  t.is((missing as TlsnapError).kind, 'io');
+  t.is(missing.kind, 'io');
 });
 
 testUnless(noAgent, 'an agent signs with its Ed25519 key though others come first', async (t) => {
@@ -112,7 +112,7 @@ testUnless(noAgent, 'an agent signs with its Ed25519 key though others come firs
 
   await execa('ssh-add', ['-q', '-D'], { env });
   const empty = await t.throwsAsync(openSigner('agent', nobody), { instanceOf: TlsnapError, message: /holds 0 keys/ });
-  t.is((empty as TlsnapError).kind, 'unavailable');
+  t.is(empty.kind, 'unavailable');
 });
 
 test.serial('without SSH_AUTH_SOCK, and with nobody behind it, agent is unavailable', async (t) => {
