@@ -33,7 +33,7 @@ export async function readCapture(
   let other = Buffer.allocUnsafeSlow(HEADROOM + PIECE);
   let start = HEADROOM;
   let end = HEADROOM + (await readSome(source, current.subarray(HEADROOM), PCAP_HEADER_LENGTH));
-  const format = recognise(current.subarray(start, end), sink, source.name);
+  const format = recogniseCapture(current.subarray(start, end), sink, source.name);
   let position = 0; // of `start` in the file
   let skip = 0;
   for (;;) {
@@ -67,7 +67,8 @@ export async function readCapture(
   return { format: format.name, bytes: position, packets: format.packets, oversized: format.oversized, fault };
 }
 
-function recognise(head: Buffer, sink: PacketSink, name: string): CaptureFormat {
+/** The format that a file starting with these bytes has. Throws TlsnapError (`input`) where it is neither. */
+export function recogniseCapture(head: Buffer, sink: PacketSink, name: string): CaptureFormat {
   const format = isPcapng(head) ? new Pcapng(sink) : openClassicPcap(head, sink);
   if (format) return format;
   const detail = head.length === 0 ? 'is empty' : 'is neither pcap nor pcapng';

@@ -6,6 +6,14 @@ export function formatTimeNs(timeNs: bigint): string {
   return `${new Date(seconds * 1000).toISOString().slice(0, 19)}.${nanos}Z`;
 }
 
+/** The inverse of formatTimeNs(); digits beyond the ninth are dropped. 0 for what is no time. */
+export function parseTimeNs(text: string): bigint {
+  const match = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d+))?Z$/.exec(text);
+  const milliseconds = match ? Date.parse(`${match[1] ?? ''}Z`) : NaN;
+  if (Number.isNaN(milliseconds)) return 0n;
+  return BigInt(milliseconds) * 1_000_000n + BigInt((match?.[2] ?? '').padEnd(9, '0').slice(0, 9));
+}
+
 const BILLION = 1_000_000_000n;
 /** The end of the year 9999, the last that RFC 3339 can write. */
 const LAST = 253_402_300_799n * BILLION + 999_999_999n;

@@ -51,6 +51,25 @@ export class InitialKeys {
     return frames;
   }
 
+  /** The inverse of open(): a whole packet from its header up to the packet number, that number, and frames. */
+  seal(side: QuicSide, header: Buffer, number: Buffer, frames: Buffer): Buffer {
+    const keys = (this.sides[side] ??= this.derive(side));
+    const nonce = Buffer.from(keys.iv);
+    const shift = nonce.length - number.length;
+    for (const [index, byte] of number.entries()) nonce[shift + index] = (nonce[shift + index] ?? 0) ^ byte;
+    const plainHeader = Buffer.concat([header, number]);
+    const cipher = createCipheriv('aes-128-gcm', keys.key, nonce);
+    cipher.setAAD(plainHeader);
+    const packet = Buffer.concat([plainHeader, cipher.update(frames), cipher.final(), cipher.getAuthTag()]);
+    const sampleAt = header.length + MAX_PACKET_NUMBER;
+    const mask = createCipheriv('aes-128-ecb', keys.hp, null).update(packet.subarray(sampleAt, sampleAt + SAMPLE));
+    packet[0] = packet.readUInt8(0) ^ (mask.readUInt8(0) & 0x0f);
+    for (let index = 0; index < number.length; index++) {
+      packet[header.length + index] = packet.readUInt8(header.length + index) ^ mask.readUInt8(1 + index);
+    }
+    return packet;
+  }
+
   private derive(side: QuicSide): SideKeys {
     const secret = new HmacKey(expandLabel(this.secret, side === 'client' ? 'client in' : 'server in', 32));
     const prefix = this.version.labelPrefix;

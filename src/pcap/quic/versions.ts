@@ -13,6 +13,7 @@ export interface QuicVersion {
 export function quicVersion(version: number): QuicVersion | null {
   if (version === 1) return V1;
   if (version === 0x6b3343cf) return V2;
+  if (version === 0x709a50c4) return V2_DRAFT;
   // 0xff0000NN is draft NN.
   if (version >>> 8 !== 0xff0000) return null;
   const draft = version & 0xff;
@@ -33,5 +34,7 @@ const V2: QuicVersion = {
   initialType: 1,
   retryType: 0,
 };
+/** draft-ietf-quic-v2-01 to -05: the salt is another one. */
+const V2_DRAFT: QuicVersion = { ...V2, salt: Buffer.from('a707c203a59b47184a1d62ca570406ea7ae3e5d3', 'hex') };
 const DRAFT_29: QuicVersion = { ...V1, salt: Buffer.from('afbfec289993d24c9e9786f19c6111e04390a899', 'hex') };
 const DRAFT_23: QuicVersion = { ...V1, salt: Buffer.from('c3eef712c72ebb5a11a7d2432bb46365bef9f502', 'hex') };
