@@ -84,7 +84,7 @@ function readExtensions(list: Reader, hello: ClientHello): boolean {
   return !list.failed;
 }
 
-/** Of an extension that comes twice, which RFC 8446 section 4.2 forbids, the first counts: a later one cannot hide it. */
+/** Of an extension that comes twice, which RFC 8446 section 4.2 forbids, the first that says anything counts. */
 function readExtension(type: number, body: Reader, hello: ClientHello): void {
   switch (type) {
     case Extension.serverName:

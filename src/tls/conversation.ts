@@ -1,3 +1,4 @@
+import { RANDOM_OFFSET } from './handshake.js';
 import { HelloFinder, type FoundHello, type HelloFinderOptions } from './hello-finder.js';
 import { isRetryRandom } from './server-hello.js';
 import { StreamAssembler, type StreamAssemblerOptions } from './stream.js';
@@ -19,36 +20,32 @@ export interface ConversationOptions {
 
 /** Both directions of one TCP connection, from segments in any order to hellos. */
 export class Conversation {
-  readonly #sides: readonly [Side, Side];
+  readonly #options: ConversationOptions;
+  readonly #sides: [Side | null, Side | null] = [null, null];
   /** A HelloRetryRequest, or the ClientHello that answers one, was seen. */
   #retried = false;
-  /** Random of the first ClientHello. */
-  #clientRandom: Uint8Array | null = null;
+  /** What tells the random of the first ClientHello from others; -1 before it. */
+  #clientRandom = -1;
   /** The ClientHello that a ServerHello may answer: after a HelloRetryRequest, the second. */
   #firstClientSeen = false;
   #secondClientSeen = false;
   #serverSeen = false;
 
   constructor(options: ConversationOptions = {}) {
-    this.#sides = [makeSide(options), makeSide(options)];
+    this.#options = options;
   }
 
   /** True once both hellos are seen, or nothing more will be found; further segments are ignored. */
   get done(): boolean {
-    const [one, other] = this.#sides;
     const clientSeen = this.#retried ? this.#secondClientSeen : this.#firstClientSeen;
-    return (clientSeen && this.#serverSeen) || (one.finder.done && other.finder.done);
-  }
-
-  /** Bytes kept for hellos that are not whole yet and beyond holes; the caller bounds the sum over its connections. */
-  get heldBytes(): number {
+    if (clientSeen && this.#serverSeen) return true;
     const [one, other] = this.#sides;
-    return one.stream.pendingBytes + one.finder.heldBytes + other.stream.pendingBytes + other.finder.heldBytes;
+    return one !== null && other !== null && one.finder.done && other.finder.done;
   }
 
   /** What was dropped, lost or contradictory in a direction. */
   stream(direction: Direction): Readonly<StreamAssembler> {
-    return this.#sides[direction].stream;
+    return this.#side(direction).stream;
   }
 
   /**
@@ -56,14 +53,14 @@ export class Conversation {
    * called before its first segment, with any offset above 0 where the true one is not known.
    */
   joinAt(direction: Direction, streamOffset: number): void {
-    this.#sides[direction].stream.nextOffset = streamOffset;
+    this.#side(direction).stream.nextOffset = streamOffset;
   }
 
   /** Takes a segment of a direction at its absolute stream offset. */
   push(direction: Direction, streamOffset: number, bytes: Uint8Array): ConversationHello[] {
-    const { stream, finder } = this.#sides[direction];
-    if (finder.done || this.done) return [];
+    const { stream, finder } = this.#side(direction);
     const hellos: ConversationHello[] = [];
+    if (finder.done || this.done) return hellos;
     for (const run of stream.push(streamOffset, bytes)) {
       for (const hello of finder.push(run.bytes, run.offset)) hellos.push(this.#mark(direction, hello));
     }
@@ -74,41 +71,64 @@ export class Conversation {
   end(): ConversationHello[] {
     const hellos: ConversationHello[] = [];
     for (const direction of [0, 1] as const) {
-      const { stream, finder } = this.#sides[direction];
+      const side = this.#sides[direction];
+      if (side === null) continue;
       if (this.done) break;
-      for (const run of stream.flush()) {
-        for (const hello of finder.push(run.bytes, run.offset)) hellos.push(this.#mark(direction, hello));
+      for (const run of side.stream.flush()) {
+        for (const hello of side.finder.push(run.bytes, run.offset)) hellos.push(this.#mark(direction, hello));
       }
-      for (const hello of finder.end()) hellos.push(this.#mark(direction, hello));
+      for (const hello of side.finder.end()) hellos.push(this.#mark(direction, hello));
     }
     return hellos;
   }
 
+  #side(direction: Direction): Side {
+    return (this.#sides[direction] ??= {
+      stream: new StreamAssembler(this.#options.stream),
+      finder: new HelloFinder(this.#options.finder),
+    });
+  }
+
   #mark(direction: Direction, hello: FoundHello): ConversationHello {
-    return hello.kind === 'client' ? this.#markClient(direction, hello) : this.#markServer(direction, hello);
+    const helloRetryRequest = hello.kind === 'server' && isRetryRandom(hello.raw, RANDOM_OFFSET);
+    const afterRetry = hello.kind === 'client' ? this.#noteClient(hello) : this.#noteServer(hello, helloRetryRequest);
+    // Field by field: spreading costs more than finding the hello did.
+    const { kind, raw, complete, segments, records, streamOffset, sslv2, error } = hello;
+    return {
+      kind,
+      raw,
+      complete,
+      segments,
+      records,
+      streamOffset,
+      sslv2,
+      error,
+      direction,
+      afterRetry,
+      helloRetryRequest,
+    };
   }
 
   /**
    * The random stays the same after a HelloRetryRequest (RFC 8446, section 4.1.2), so a retry shows even where the request was
    * not captured, or is captured late. A ClientHello that opens the stream is the first one, in whatever order they come.
    */
-  #markClient(direction: Direction, hello: FoundHello): ConversationHello {
-    const random = hello.sslv2 ? NO_RANDOM : hello.raw.subarray(RANDOM_START, RANDOM_END);
-    const again = this.#clientRandom !== null && random.length > 0 && equal(this.#clientRandom, random);
+  #noteClient(hello: FoundHello): boolean {
+    const random = hello.sslv2 ? -1 : randomKey(hello.raw);
+    const again = random >= 0 && random === this.#clientRandom;
     const afterRetry = again || (this.#retried && hello.streamOffset > 0);
     if (afterRetry) this.#retried = true;
-    this.#clientRandom ??= random.slice();
+    if (this.#clientRandom < 0) this.#clientRandom = random;
     if (hello.complete && afterRetry) this.#secondClientSeen = true;
     else if (hello.complete) this.#firstClientSeen = true;
-    return { ...hello, direction, afterRetry, helloRetryRequest: false };
+    return afterRetry;
   }
 
-  #markServer(direction: Direction, hello: FoundHello): ConversationHello {
-    const helloRetryRequest = isRetryRandom(hello.raw.subarray(RANDOM_START, RANDOM_END));
+  #noteServer(hello: FoundHello, helloRetryRequest: boolean): boolean {
     const afterRetry = this.#retried && !helloRetryRequest;
     if (helloRetryRequest) this.#retried = true;
     else if (hello.complete) this.#serverSeen = true;
-    return { ...hello, direction, afterRetry, helloRetryRequest };
+    return afterRetry;
   }
 }
 
@@ -117,15 +137,11 @@ interface Side {
   readonly finder: HelloFinder;
 }
 
-function makeSide(options: ConversationOptions): Side {
-  return { stream: new StreamAssembler(options.stream), finder: new HelloFinder(options.finder) };
+/** The last six bytes of the random, as a number: enough to tell two hellos of one connection apart. -1 where it is cut short. */
+function randomKey(raw: Uint8Array): number {
+  const end = RANDOM_OFFSET + 32;
+  if (raw.length < end) return -1;
+  let key = 0;
+  for (let at = end - 6; at < end; at++) key = key * 256 + (raw[at] ?? 0);
+  return key;
 }
-
-function equal(one: Uint8Array, other: Uint8Array): boolean {
-  return one.length === other.length && one.every((byte, at) => byte === other[at]);
-}
-
-/** Where the random lies in a handshake message: behind type, length and version. */
-const RANDOM_START = 6;
-const RANDOM_END = 38;
-const NO_RANDOM = new Uint8Array(0);

@@ -243,8 +243,7 @@ function readFragment(bytes: Uint8Array, at: number, limit: number): Fragment | 
 
 function describe(message: Assembly, seq: number, error: string | null): DtlsHello {
   const raw = message.raw.subarray(0, DTLS_HANDSHAKE_HEADER_LENGTH + message.filled);
-  const random = raw.subarray(RANDOM_START, RANDOM_START + 32);
-  const helloRetryRequest = message.kind === 'server' && isRetryRandom(random);
+  const helloRetryRequest = message.kind === 'server' && isRetryRandom(raw, RANDOM_START);
   return {
     kind: message.kind,
     raw,

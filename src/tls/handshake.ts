@@ -8,6 +8,8 @@ export const HandshakeType = { clientHello: 1, serverHello: 2, helloVerifyReques
 export const HANDSHAKE_HEADER_LENGTH = 4;
 /** The above with message_seq, fragment_offset and fragment_length (RFC 6347, section 4.2.2). */
 export const DTLS_HANDSHAKE_HEADER_LENGTH = 12;
+/** Where the random lies in a TLS hello: behind type, length and version. */
+export const RANDOM_OFFSET = HANDSHAKE_HEADER_LENGTH + 2;
 /** Longest hello that is put together; the protocol allows 16 MiB, and no known client sends a tenth of this. */
 export const MAX_HELLO_LENGTH = 128 * 1024;
 

@@ -26,7 +26,8 @@ export class HelloAssembly {
   #wanted: number;
   #message: Uint8Array = NOTHING;
   #filled = 0;
-  readonly #header = new Uint8Array(RECORD_HEADER_LENGTH);
+  /** Made when it is needed: most hellos never are read record by record. */
+  #header: Uint8Array | null = null;
   #headerFilled = 0;
   /** Stream offset of the next byte. */
   #offset: number;
@@ -84,15 +85,16 @@ export class HelloAssembly {
 
   #readHeader(bytes: Uint8Array, at: number): number {
     const take = Math.min(RECORD_HEADER_LENGTH - this.#headerFilled, bytes.length - at);
-    this.#header.set(bytes.subarray(at, at + take), this.#headerFilled);
+    const header = (this.#header ??= new Uint8Array(RECORD_HEADER_LENGTH));
+    header.set(bytes.subarray(at, at + take), this.#headerFilled);
     this.#headerFilled += take;
     if (this.#headerFilled < RECORD_HEADER_LENGTH) return at + take;
     this.#headerFilled = 0;
     const start = this.#offset + take - RECORD_HEADER_LENGTH;
-    const length = fragmentLength(this.#header, 0);
-    if (!canStartRecord(this.#header, 0)) this.#break(`record at stream offset ${start}: not a TLS record`, -1);
-    else if (this.#header[0] !== ContentType.handshake) {
-      this.#break(`record at stream offset ${start}: content type ${this.#header[0]} inside a hello`, length);
+    const length = fragmentLength(header, 0);
+    if (!canStartRecord(header, 0)) this.#break(`record at stream offset ${start}: not a TLS record`, -1);
+    else if (header[0] !== ContentType.handshake) {
+      this.#break(`record at stream offset ${start}: content type ${header[0]} inside a hello`, length);
     } else if (length === 0) this.#break(`record at stream offset ${start}: empty, inside a hello`, 0);
     else [this.recordLeft, this.records] = [length, this.records + 1];
     return at + take;

@@ -1,5 +1,5 @@
 import { HelloAssembly } from './hello-assembly.js';
-import { helloKind, type HelloKind } from './handshake.js';
+import { helloKind, RANDOM_OFFSET, type HelloKind } from './handshake.js';
 import { canStartRecord, fragmentLength, RECORD_HEADER_LENGTH, startsHello } from './record.js';
 import { isRetryRandom } from './server-hello.js';
 import { sslv2HelloLength } from './sslv2.js';
@@ -207,7 +207,7 @@ export class HelloFinder {
     this.#assembly = null;
     this.#skip = Math.max(0, assembly.recordLeft);
     this.#aligned = assembly.state !== 'open' && assembly.recordLeft === 0;
-    const answered = complete && kind === 'server' && !isRetryRandom(raw.subarray(6, 38));
+    const answered = complete && kind === 'server' && !isRetryRandom(raw, RANDOM_OFFSET);
     if (answered || ++this.#hellos >= this.#maxHellos) this.#finish();
   }
 

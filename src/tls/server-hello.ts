@@ -25,10 +25,12 @@ export interface ServerHello {
   intact: boolean;
 }
 
-/** Whether this random marks a HelloRetryRequest (RFC 8446, section 4.1.3: SHA-256 of "HelloRetryRequest"). */
-export function isRetryRandom(random: Uint8Array): boolean {
-  if (random.length !== RETRY_RANDOM.length) return false;
-  for (let at = 0; at < RETRY_RANDOM.length; at++) if (random[at] !== RETRY_RANDOM[at]) return false;
+/** Whether the random at `at` marks a HelloRetryRequest (RFC 8446, section 4.1.3: SHA-256 of "HelloRetryRequest"). */
+export function isRetryRandom(bytes: Uint8Array, at = 0): boolean {
+  if (bytes.length < at + RETRY_RANDOM.length) return false;
+  for (let index = 0; index < RETRY_RANDOM.length; index++) {
+    if (bytes[at + index] !== RETRY_RANDOM[index]) return false;
+  }
   return true;
 }
 
