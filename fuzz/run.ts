@@ -16,7 +16,7 @@ import { loadTarget, type Target } from './instrument.js';
 import { Mutator } from './mutator.js';
 
 const HERE = import.meta.dirname;
-/** An input that takes longer than this is a finding: no parser here needs a tenth of it. */
+/** An input that takes longer than this is a finding: no parser here needs a hundredth of it. */
 const SLOW_MS = 1000;
 const MAX_LENGTH = 200_000;
 
@@ -80,8 +80,13 @@ function tryInput(name: string, target: Target, input: Uint8Array): boolean {
   } catch (error) {
     return keepFinding(name, input, error);
   }
-  const taken = performance.now() - started;
-  return taken < SLOW_MS || keepFinding(name, input, new Error(`took ${Math.round(taken)} ms`));
+  if (performance.now() - started < SLOW_MS) return true;
+  // The machine may have been busy with something else: what counts is this process's own time, once more.
+  const before = process.cpuUsage();
+  target.fuzz(input);
+  const { user, system } = process.cpuUsage(before);
+  const taken = Math.round((user + system) / 1000);
+  return taken < SLOW_MS || keepFinding(name, input, new Error(`took ${taken} ms`));
 }
 
 function keepFinding(name: string, input: Uint8Array, error: unknown): false {
