@@ -43,6 +43,13 @@ export class Conversation {
     return one !== null && other !== null && one.finder.done && other.finder.done;
   }
 
+  /** Bytes kept for hellos that are not whole yet and beyond holes; the caller bounds the sum over its connections. */
+  get heldBytes(): number {
+    let held = 0;
+    for (const side of this.#sides) if (side !== null) held += side.stream.pendingBytes + side.finder.heldBytes;
+    return held;
+  }
+
   /** What was dropped, lost or contradictory in a direction. */
   stream(direction: Direction): Readonly<StreamAssembler> {
     return this.#side(direction).stream;
