@@ -1,4 +1,3 @@
-import Table from 'cli-table3';
 import stringWidth from 'string-width';
 
 /**
@@ -42,25 +41,13 @@ export function table(
     natural,
     (options.width ?? (process.stdout.isTTY ? process.stdout.columns : Infinity)) - GAP * (head.length - 1),
   );
-  const drawn = new Table({
-    head: [...head],
-    chars: NO_FRAME,
-    // cli-table3 counts the padding as part of the column.
-    colWidths: widths.map((width, column) => width + (column < widths.length - 1 ? GAP : 0)),
-    style: {
-      head: (options.color ?? colored()) ? ['bold'] : [],
-      border: [],
-      compact: true,
-      'padding-left': 0,
-      'padding-right': 0,
-    },
-  });
-  drawn.push(...cells.map((row) => row.map((cell, column) => shortened(cell, widths[column] ?? 0))));
-  return drawn
-    .toString()
-    .split('\n')
-    .map((line) => line.trimEnd())
-    .join('\n');
+  const line = (texts: readonly string[]): string =>
+    texts
+      .map((text, column) => padded(shortened(text, widths[column] ?? 0), widths[column] ?? 0))
+      .join(' '.repeat(GAP))
+      .trimEnd();
+  const title = line(head);
+  return [(options.color ?? colored()) ? `\u001b[1m${title}\u001b[22m` : title, ...cells.map(line)].join('\n');
 }
 
 /** Whether stdout wants colours: a terminal, and no NO_COLOR (https://no-color.org). */
@@ -85,12 +72,16 @@ function shortened(cell: string, width: number): string {
   if (stringWidth(cell) <= width) return cell;
   let kept = '';
   let used = 1;
-  for (const character of cell) {
-    used += stringWidth(character);
+  for (const { segment } of new Intl.Segmenter().segment(cell)) {
+    used += stringWidth(segment);
     if (used > width) break;
-    kept += character;
+    kept += segment;
   }
   return `${kept}…`;
+}
+
+function padded(text: string, width: number): string {
+  return text + ' '.repeat(Math.max(0, width - stringWidth(text)));
 }
 
 function hex4(unit: number): string {
@@ -101,9 +92,3 @@ function hex4(unit: number): string {
 const UNSAFE = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Cn}\p{Zl}\p{Zp}]/gu;
 const GAP = 2;
 const NARROWEST = 4;
-const NO_FRAME = Object.fromEntries(
-  ['top', 'bottom', 'left', 'right', 'mid']
-    .flatMap((side) => [side, `${side}-mid`, `${side}-left`, `${side}-right`])
-    .concat('mid-mid', 'middle')
-    .map((part) => [part, '']),
-);

@@ -251,7 +251,7 @@ function openBytes(bytes: Buffer): Promise<Snapshot> {
 }
 
 async function refused(t: ExecutionContext, read: () => Promise<unknown>, message: RegExp): Promise<TlsnapError> {
-  const error = (await t.throwsAsync(read, { instanceOf: TlsnapError, message })) as TlsnapError;
+  const error = await t.throwsAsync<TlsnapError>(read, { instanceOf: TlsnapError, message });
   t.is(error.kind, 'input');
   return error;
 }
