@@ -42,8 +42,8 @@ export async function capturePackets(
   const { interface: device = 'lo', within = [], decodeAs = 'tls' } = settings;
   const file = join(directory, `packets-${device}-${ports.join('-')}.pcapng`);
   const filter = ports.map((port) => `tcp port ${port}`).join(' or ');
-  const [command = 'dumpcap', ...args] = [...within, 'dumpcap', '-q', '-i', device, '-f', filter, '-w', file];
-  const dumpcap = execa(command, args, { reject: false, timeout: 110_000 });
+  const command = [...within, 'dumpcap', '-q', '-i', device, '-f', filter, '-w', file];
+  const dumpcap = execa('env', command, { reject: false, timeout: 110_000 });
   await new Promise<void>((resolve, reject) => {
     let said = '';
     dumpcap.stderr.on('data', (chunk: Buffer) => {
