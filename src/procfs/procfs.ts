@@ -1,4 +1,4 @@
-import { closeSync, constants, existsSync, opendirSync, openSync, readlinkSync } from 'node:fs';
+import { closeSync, constants, existsSync, openSync, readdirSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { readBounded, type BoundedBytes } from './bounded-read.js';
 import { ticksPerSecond } from './clock-ticks.js';
@@ -111,19 +111,13 @@ export class ProcessDirectory {
   }
 }
 
+/**
+ * By names alone: for a process that ends meanwhile the kernel says "type unknown", and Node, where it is asked for types
+ * (opendir, withFileTypes), then stats the entry and throws away the whole listing when that fails.
+ */
 function numericEntries(path: string, limit: number): { numbers: number[]; truncated: boolean } {
-  const numbers: number[] = [];
-  const directory = opendirSync(path, { bufferSize: 1024 });
-  try {
-    for (let entry = directory.readSync(); entry !== null; entry = directory.readSync()) {
-      if (!/^\d{1,10}$/.test(entry.name)) continue;
-      if (numbers.length >= limit) return { numbers, truncated: true };
-      numbers.push(Number(entry.name));
-    }
-  } finally {
-    directory.closeSync();
-  }
-  return { numbers, truncated: false };
+  const names = readdirSync(path).filter((name) => /^\d{1,10}$/.test(name));
+  return { numbers: names.slice(0, limit).map(Number), truncated: names.length > limit };
 }
 
 const OWN_DESCRIPTORS = '/proc/self/fd';

@@ -35,7 +35,7 @@ async function hang(server: Started, what: 'read' | 'all'): Promise<void> {
 }
 
 function reader(t: ExecutionContext, maxHung = 8): HostReader {
-  const made = new HostReader({ fieldMs: 1500, hash: { maxMs: 1000 }, maxHung });
+  const made = new HostReader({ fieldMs: 2500, hash: { maxMs: 1000 }, maxHung });
   t.teardown(() => made.close());
   return made;
 }
@@ -54,7 +54,7 @@ testUnless(
     await proc.read(process.pid, { hash: false });
     await hang(server, 'read');
     const { value: row, ms } = await timed(proc.read(program));
-    t.true(ms < 10_000, `${ms} ms`);
+    t.true(ms < 20_000, `${ms} ms`);
     t.deepEqual(row.errors, [{ field: 'exeSha256', code: 'TIMEOUT' }]);
     t.like(row, { comm: 'program', cmdline: ['program', '600'], exeSha256: null, exeDeleted: false });
     t.truthy(row.exeSize);
@@ -77,7 +77,7 @@ testUnless(
     t.truthy(first.parents);
     const again = await timed(proc.read(program));
     t.deepEqual(again.value.errors, [{ field: 'exeFile', code: 'TIMEOUT' }]);
-    t.true(again.ms < 1400, `${again.ms} ms`);
+    t.true(again.ms < 2400, `${again.ms} ms`);
   },
 );
 
@@ -104,7 +104,7 @@ testUnless(
     await hang(server, 'read');
     await new Promise((resolve) => setTimeout(resolve, 1000));
     const { value: row, ms } = await timed(proc.read(locked));
-    t.true(ms < 10_000, `${ms} ms`);
+    t.true(ms < 20_000, `${ms} ms`);
     t.deepEqual(
       row.errors.map(({ field, code }) => [field, code]),
       [

@@ -129,17 +129,19 @@ testUnless(reasonAgainstProc, 'processes that end while they are read never make
 testUnless(reasonAgainstProc, 'a process that forks 10,000 times hangs nothing', async (t) => {
   const storm = start(t, 'sh', ['-c', 'i=0; while [ $i -lt 10000 ]; do (:); i=$((i+1)); done; echo done; read x']);
   const proc = reader(t);
-  const ended = storm.line();
+  const ended = storm.line(90_000);
   let rounds = 0;
   const over = new AbortController();
-  void ended.then(() => over.abort());
+  void ended.finally(() => over.abort()).catch(() => undefined);
   while (!over.signal.aborted) {
     rounds++;
     const children = readFileSync(`/proc/${storm.pid}/task/${storm.pid}/children`, 'utf8').trim().split(' ');
     const rows = await Promise.all([storm.pid, ...children.map(Number)].map((pid) => proc.read(pid, { hash: false })));
     for (const row of rows) t.deepEqual([...PROCESS.Errors(row)], []);
     await proc.sockets('start', () => undefined);
+    await new Promise((resolve) => setTimeout(resolve, 50));
   }
+  t.is(await ended, 'done');
   t.true(rounds > 1);
   t.is(proc.hung, 0);
 });

@@ -33,7 +33,7 @@ export class Started {
   }
 
   /** The next line of its output. */
-  async line(): Promise<string> {
+  async line(withinMs = 20_000): Promise<string> {
     for (;;) {
       const end = this.#text.indexOf('\n');
       if (end >= 0) {
@@ -42,7 +42,7 @@ export class Started {
         return line;
       }
       if (!this.child.stdout) throw new Error('no output');
-      await once(this.child.stdout, 'data', { signal: AbortSignal.timeout(20_000) });
+      await once(this.child.stdout, 'data', { signal: AbortSignal.timeout(withinMs) });
     }
   }
 
