@@ -77,8 +77,9 @@ export function readPointFormats(body: Reader): number[] {
 export function readEncryptedClientHello(body: Reader): EncryptedClientHello | null {
   const type = body.u8('encrypted_client_hello.type');
   if (type !== ECH_OUTER) {
-    if (!body.failed)
+    if (!body.failed) {
       body.faults.note('encrypted_client_hello.type', body.position - 1, `${type} is not the outer form`);
+    }
     return null;
   }
   const kdf = body.u16('encrypted_client_hello.kdf_id');

@@ -1,5 +1,5 @@
 /** The handshake layer: the header of a message, and how a hello in it is read. */
-import { Faults, Reader } from './reader.js';
+import { countBytes, Faults, Reader } from './reader.js';
 
 /** Handshake message types that matter here (RFC 8446, section 4; RFC 6347, section 4.3.2). */
 export const HandshakeType = { clientHello: 1, serverHello: 2, helloVerifyRequest: 3 } as const;
@@ -52,7 +52,7 @@ export function readHello<T extends { intact: boolean }>(
   if (end > message.length) {
     hello.intact = false;
     faults.note('handshake.body', message.length, `${end - message.length} of ${length} bytes are missing`);
-  } else if (end < message.length) faults.note('handshake', end, `${message.length - end} bytes left over`);
+  } else if (end < message.length) faults.note('handshake', end, `${countBytes(message.length - end)} left over`);
   const hasVersion = Math.min(end, message.length) >= start + 2;
   return { hello: hasVersion ? hello : null, error: faults.describe() };
 }

@@ -141,8 +141,9 @@ export class HelloFinder {
       this.#aligned = aligned;
       const start = this.#start(joined, 0, offset - bytes.length);
       if (start === 'hello') {
-        for (const [index, first] of starts.entries())
+        for (const [index, first] of starts.entries()) {
           this.#assembly?.feed(bytes.subarray(first, starts[index + 1]), 0);
+        }
         return 0;
       }
       if (start === 'record') {

@@ -71,10 +71,6 @@ export class Reader {
     return this.bytes.subarray(start, this.#advance(field, length));
   }
 
-  skip(field: string, length: number): void {
-    this.#advance(field, length);
-  }
-
   /** A reader of the next `length` bytes; of all that is left where there are fewer. */
   nested(field: string, length: number): Reader {
     const start = this.position;
@@ -124,7 +120,7 @@ export class Reader {
 
   /** Notes bytes that no field claims. */
   expectEnd(field: string): void {
-    if (this.position < this.end) this.faults.note(field, this.position, `${this.left} bytes left over`);
+    if (this.position < this.end) this.faults.note(field, this.position, `${countBytes(this.left)} left over`);
   }
 
   #advance(field: string, length: number): number {
@@ -135,19 +131,24 @@ export class Reader {
   }
 
   #short(field: string, wanted: number): 0 {
-    const plural = wanted === 1 ? 'byte' : 'bytes';
-    this.faults.note(field, this.position, `${wanted} ${plural} expected, ${this.left} left`);
+    this.faults.note(field, this.position, `${countBytes(wanted)} expected, ${this.left} left`);
     this.failed = true;
     this.position = this.end;
     return 0;
   }
 }
 
+/** `1 byte`, `2 bytes`. */
+export function countBytes(count: number): string {
+  return count === 1 ? '1 byte' : `${count} bytes`;
+}
+
 /** Bytes as text, each byte one character (ISO 8859-1). */
 export function latin1(bytes: Uint8Array, start = 0, end = bytes.length): string {
   // Names are short: below this a loop beats the crossing into native code.
-  if (end - start > LONG_TEXT)
+  if (end - start > LONG_TEXT) {
     return Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString('latin1');
+  }
   let text = '';
   for (let at = start; at < end; at++) text += String.fromCharCode(bytes[at] ?? 0);
   return text;
