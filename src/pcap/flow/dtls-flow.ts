@@ -1,4 +1,5 @@
-import { DtlsFinder, type DtlsHello } from '../../tls/dtls.js';
+import { DTLS_RECORD_HEADER_LENGTH, DtlsFinder, type DtlsHello } from '../../tls/dtls.js';
+import { helloKind } from '../../tls/handshake.js';
 import type { CapturedHello } from '../hello/captured-hello.js';
 
 /** A DTLS association: the datagrams of both directions become hellos. */
@@ -29,7 +30,8 @@ export class DtlsFlow {
   datagram(fromLow: boolean, buffer: Buffer, start: number, end: number, timeNs: () => bigint): void {
     const side = fromLow ? 'low' : 'high';
     const time = timeNs();
-    this.began[side] ??= time;
+    // Not a HelloVerifyRequest's: it comes before the hello and is none.
+    if (helloKind(buffer[start + DTLS_RECORD_HEADER_LENGTH] ?? 0) !== null) this.began[side] ??= time;
     this.bytes += end - start;
     for (const hello of this[side].push(buffer.subarray(start, end))) {
       this.emit(hello, this.began[side] ?? time, fromLow);

@@ -17,6 +17,9 @@ export class TcpFlow {
   constructor(base: readonly [number | null, number | null], sink: TcpHelloSink) {
     this.sink = sink;
     this.sides = [new Side(base[0]), new Side(base[1])];
+    for (const direction of [0, 1] as const) {
+      if (base[direction] === null) this.conversation.joinAt(direction, JOINED_AT);
+    }
   }
 
   /** True once both hellos are seen or nothing more will be found. */
@@ -31,7 +34,8 @@ export class TcpFlow {
 
   /** True as long as a new sequence number for the first byte would do no harm. */
   isUntouched(direction: Direction): boolean {
-    return this.sides[direction].reached === 0;
+    const side = this.sides[direction];
+    return side.known && side.reached === 0;
   }
 
   /** The peer chose another first sequence number before it sent anything. */
@@ -112,7 +116,10 @@ class Side {
 
   /** Stream offset of a sequence number: the one nearest to what was reached, as sequence numbers wrap. */
   offsetOf(sequence: number): number {
-    this.base ??= sequence;
+    if (this.base === null) {
+      this.base = (sequence - JOINED_AT) >>> 0;
+      this.reached = JOINED_AT;
+    }
     const distance = (sequence - ((this.base + this.reached) | 0)) | 0;
     if (this.reached === 0 && Math.abs(distance) > MAX_WINDOW) {
       // No window is as large: the SYN that was seen belonged to another attempt.
@@ -138,6 +145,8 @@ class Side {
   }
 }
 
+/** Stream offset at which a direction begins whose start was not captured: any but 0, where an SSLv2 hello may stand. */
+const JOINED_AT = 1;
 const MAX_WINDOW = 16 << 20;
 /** More segments than any hello is cut into. */
 const MAX_MARKS = 512;
