@@ -76,8 +76,7 @@ function qemuArguments(run: GuestRun, initramfs: string, results: string): strin
   const cmdline = `console=ttyS0 panic=-1 loglevel=5 GUEST_TIMEOUT=${run.timeoutSeconds.toFixed()} ${run.cmdline ?? ''}`;
   return [
     ...['-accel', 'tcg', '-m', `${(run.memoryMegabytes ?? 1024).toFixed()}M`],
-    // Debian's 6.12 does not boot on the emulated cmpxchg16b.
-    ...['-cpu', 'qemu64,-cx16'],
+    ...['-cpu', run.kernel.cpu],
     ...['-nodefaults', '-display', 'none', '-no-reboot'],
     ...['-kernel', run.kernel.image, '-initrd', initramfs, '-append', cmdline.trim()],
     ...['-serial', 'stdio', '-serial', `file:${results}`],

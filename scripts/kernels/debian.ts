@@ -12,6 +12,8 @@ export interface KernelRelease {
   readonly name: string;
   readonly suites: readonly string[];
   readonly packages: RegExp;
+  /** The processor that qemu emulates, in its words. */
+  readonly cpu: string;
   /** True where a day without it is no reason to fail: sid is rebuilt all the time. */
   readonly mayBeMissing: boolean;
 }
@@ -23,6 +25,7 @@ export interface Kernel {
   readonly package: string;
   /** Path of the bzImage. */
   readonly image: string;
+  readonly cpu: string;
   /** Why an older image had to do, where it did. */
   readonly note?: string;
 }
@@ -32,22 +35,33 @@ export const KERNEL_RELEASES: readonly KernelRelease[] = [
     name: '5.10',
     suites: ['bullseye', 'bullseye-security'],
     packages: /^linux-image-5\.10\.\d+-\d+-cloud-amd64$/,
+    cpu: 'qemu64',
     mayBeMissing: false,
   },
   {
     name: '6.1',
     suites: ['bookworm', 'bookworm-security'],
     packages: /^linux-image-6\.1\.\d+-\d+-cloud-amd64$/,
+    cpu: 'qemu64',
     mayBeMissing: false,
   },
   {
     name: '6.12',
     suites: ['bookworm-backports', 'bookworm-security'],
     packages: /^linux-image-6\.12\.[\w.+]+-cloud-amd64$/,
+    // It crashes early on qemu 7.2's cmpxchg16b.
+    cpu: 'qemu64,-cx16',
     mayBeMissing: false,
   },
   // Since 6.19 or so the image itself is in linux-binary-*, and linux-image-* only depends on it.
-  { name: 'newest', suites: ['sid'], packages: /^linux-(?:binary|image)-\d[\w.+]*-cloud-amd64$/, mayBeMissing: true },
+  {
+    name: 'newest',
+    suites: ['sid'],
+    packages: /^linux-(?:binary|image)-\d[\w.+]*-cloud-amd64$/,
+    // Without cmpxchg16b kmalloc_nolock refuses, and with it every new socket storage.
+    cpu: 'qemu64',
+    mayBeMissing: true,
+  },
 ];
 
 /**
@@ -80,7 +94,7 @@ async function readCached(release: KernelRelease, directory: string) {
     const origin = await readFile(join(directory, 'package'), 'utf8');
     const { mtimeMs } = await stat(join(directory, 'package'));
     await stat(image);
-    const kernel: Kernel = { name: release.name, package: origin.trim(), image };
+    const kernel: Kernel = { name: release.name, package: origin.trim(), image, cpu: release.cpu };
     return { kernel, ageDays: (Date.now() - mtimeMs) / 86_400_000 };
   } catch {
     return undefined;
@@ -110,7 +124,7 @@ async function download(release: KernelRelease, directory: string): Promise<Kern
   await writeFile(join(directory, 'package'), `${best} ${version}\n`);
   await rm(unpacked, { recursive: true });
   await rm(join(directory, 'apt'), { recursive: true });
-  return { name: release.name, package: `${best} ${version}`, image };
+  return { name: release.name, package: `${best} ${version}`, image, cpu: release.cpu };
 }
 
 /** Newest first; of one version the package that holds the image rather than the one that depends on it. */

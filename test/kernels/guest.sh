@@ -2,29 +2,41 @@
 # with itself inside a cgroup of its own. Everything that the host judges by is left in /results.
 tlsnap="node /opt/tlsnap/bin/run.js"
 suspect=/sys/fs/cgroup/suspect
+stamp() {
+  echo "$(cut -d ' ' -f 1 /proc/uptime) s: $*"
+}
 
+stamp the verifier is asked
 # Under lockdown=confidentiality nothing may probe kernel memory: capture's own tier for it is asked about.
 grep -q '\[none\]' /sys/kernel/security/lockdown || tier="--set tlsnap_task_btf=1 --set tlsnap_probe_read=0"
 # shellcheck disable=SC2086 # words
 /guest/load-object $tier /opt/tlsnap/bpf/build/tlsnap.bpf.o >/results/verifier
 echo $? >/results/verifier.status
 
+stamp capture starts
 mkdir $suspect
 sh -c "echo \$\$ >$suspect/cgroup.procs; echo \$\$ >/results/server.pid
   exec openssl s_server -accept 4433 -cert /guest/cert.pem -key /guest/key.pem -alpn h2 -quiet" >/dev/null 2>&1 &
 
-$tlsnap capture --window 5s --cgroup $suspect --output /results/guest.tlsnap.tar.gz --json \
+$tlsnap capture --window 10s --cgroup $suspect --output /results/guest.tlsnap.tar.gz --json \
   >/results/capture.json 2>/results/capture.stderr &
 capture=$!
 
-# Emulated, tlsnap takes seconds to arm: clients come and go all the time, and only some of them in its window.
-while kill -0 $capture 2>/dev/null; do
+# Emulated, tlsnap takes long to arm: the clients wait for its programs, and come until it is done.
+attached() {
+  bpftool cgroup list $suspect | grep -q tlsnap
+}
+while kill -0 $capture 2>/dev/null && ! attached; do sleep 1; done
+stamp capture is armed
+while kill -0 $capture 2>/dev/null && attached; do
   sh -c "echo \$\$ >$suspect/cgroup.procs; echo \$\$ >>/results/client.pids
     exec timeout 5 openssl s_client -connect 127.0.0.1:4433 -servername guest.example -alpn h2" </dev/null >/dev/null 2>&1
   sleep 0.3
 done
+stamp the window is over
 wait $capture
 echo $? >/results/capture.status
+stamp capture ended
 
 bpftool prog list >/results/programs.after
 bpftool link list >/results/links.after

@@ -39,10 +39,11 @@ async function captures(t: ExecutionContext, release: KernelRelease, cmdline = '
   const kernel = await fetchKernel(release, CACHE);
   t.log(kernel.package, ...(kernel.note === undefined ? [] : [kernel.note]));
   const script = await readFile(join(import.meta.dirname, 'guest.sh'), 'utf8');
-  const result = await bootKernel({ kernel, files: await guestFiles(t), script, cmdline, timeoutSeconds: 180 });
+  const result = await bootKernel({ kernel, files: await guestFiles(t), script, cmdline, timeoutSeconds: 300 });
   const text = (name: string) => result.files.get(name)?.toString().trim() ?? '';
 
   t.deepEqual(result.splats, []);
+  t.log(result.output);
   t.is(result.status, 0, result.serial);
   t.is(text('verifier.status'), '0', text('verifier'));
   t.is(text('capture.status'), '0', `${text('capture.stderr')}\n${text('capture.json')}`);
