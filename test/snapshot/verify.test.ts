@@ -1,25 +1,30 @@
 import { createHash } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { PassThrough, Readable } from 'node:stream';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import test, { type ExecutionContext } from 'ava';
 import { execa } from 'execa';
-import { extract } from 'tar-stream';
 import { TlsnapError } from '../../src/errors.js';
 import { parseAllowedSigners } from '../../src/snapshot/allowed-signers.js';
-import { pack, type PackEntry } from '../../src/snapshot/pack.js';
-import { seal } from '../../src/snapshot/seal.js';
-import { oneTimeSigner, type Signer } from '../../src/snapshot/signer.js';
+import type { PackEntry } from '../../src/snapshot/pack.js';
+import { oneTimeSigner } from '../../src/snapshot/signer.js';
 import { publicKeyLine } from '../../src/snapshot/ssh-key.js';
-import { signSshsig } from '../../src/snapshot/sshsig.js';
 import type { CheckName, Verification } from '../../src/snapshot/verification.js';
 import { verifySnapshot } from '../../src/snapshot/verify.js';
 import { reasonAgainstCommands, testUnless } from '../left-out.js';
+import {
+  contentOf,
+  END,
+  linesOf,
+  manifestText,
+  membersOf,
+  packedBytes,
+  replaced,
+  resealed,
+  signedAnew,
+  TOP,
+} from './repack.js';
 import { temporaryFolder, writeSample } from './sample.js';
-
-const TOP = 'web1-20261122T092008Z.tlsnap';
-const END = new Date('2026-11-22T09:21:08Z');
 
 test('a snapshot as it was written passes every check', async (t) => {
   const { path, manifestSha256 } = await writeSample(await temporaryFolder(t));
@@ -326,67 +331,10 @@ async function membersOfSample(t: ExecutionContext): Promise<PackEntry[]> {
   return membersOf((await writeSample(await temporaryFolder(t))).path);
 }
 
-async function membersOf(path: string): Promise<PackEntry[]> {
-  const members: PackEntry[] = [];
-  const extraction = extract();
-  Readable.from([gunzipSync(await readFile(path))]).pipe(extraction);
-  for await (const entry of extraction) {
-    const chunks: Buffer[] = [];
-    for await (const chunk of entry) chunks.push(chunk as Buffer);
-    members.push({ path: entry.header.name.slice(TOP.length + 1), content: Buffer.concat(chunks) });
-  }
-  return members;
-}
-
 async function packed(t: ExecutionContext, members: readonly PackEntry[], folder = TOP, time = END): Promise<string> {
   const path = join(await temporaryFolder(t), 'it.tlsnap.tar.gz');
   await writeFile(path, await packedBytes(members, folder, time));
   return path;
-}
-
-async function packedBytes(members: readonly PackEntry[], folder = TOP, time = END): Promise<Buffer> {
-  const through = new PassThrough();
-  const chunks: Buffer[] = [];
-  through.on('data', (chunk: Buffer) => chunks.push(chunk));
-  await pack(folder, members, time, through);
-  return Buffer.concat(chunks);
-}
-
-function contentOf(members: readonly PackEntry[], path: string): Buffer {
-  const content = members.find((member) => member.path === path)?.content;
-  return Buffer.isBuffer(content) ? content : Buffer.alloc(0);
-}
-
-function manifestText(members: readonly PackEntry[]): string {
-  return contentOf(members, 'manifest.json').toString();
-}
-
-function linesOf(members: readonly PackEntry[]): string[] {
-  return contentOf(members, 'handshakes.ndjson').toString().match(/.*\n/g) ?? [];
-}
-
-function replaced(members: readonly PackEntry[], contents: Record<string, string | Buffer>): PackEntry[] {
-  return members.map(({ path, content }) => {
-    const other = contents[path];
-    return { path, content: other === undefined ? content : Buffer.from(other) };
-  });
-}
-
-async function signedAnew(
-  members: readonly PackEntry[],
-  signer: Signer,
-  withKey: boolean,
-  namespace = 'tlsnap',
-): Promise<PackEntry[]> {
-  return replaced(members, {
-    'manifest.json.sig': await signSshsig(signer, contentOf(members, 'manifest.json'), namespace),
-    ...(withKey && { 'signer.pub': `${publicKeyLine(signer.publicKey)}\n` }),
-  });
-}
-
-/** With the seal that belongs to it. */
-function resealed(gzip: Buffer): Buffer {
-  return Buffer.concat([gzip, seal(createHash('sha256').update(gzip).digest('hex'))]);
 }
 
 /** The places of the findings by the check that failed; a check that could not be made is not among them. */
