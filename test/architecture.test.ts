@@ -157,6 +157,7 @@ function lineCount(text: string): number {
 const LEVELS: Readonly<Record<string, number>> = {
   commands: 4,
   command: 4,
+  flags: 4,
   capture: 3,
   analysis: 3,
   intel: 3,
@@ -167,6 +168,7 @@ const LEVELS: Readonly<Record<string, number>> = {
   host: 2,
   native: 2,
   tls: 1,
+  csv: 0,
   errors: 0,
   terminal: 0,
 };
