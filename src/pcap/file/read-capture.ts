@@ -61,8 +61,8 @@ export async function readCapture(
     end = HEADROOM + read;
     [current, other] = [other, current];
   }
-  const fault =
-    format.fault ?? (source.fault ? { offset: position, kind: 'cut' as const, detail: source.fault } : null);
+  // Where unpacking broke, that is why the capture ends inside a packet.
+  const fault = source.fault === null ? format.fault : { offset: position, kind: 'cut' as const, detail: source.fault };
   if (fault && format.packets === 0) throw nothingRead(source.name, fault);
   return { format: format.name, bytes: position, packets: format.packets, oversized: format.oversized, fault };
 }
