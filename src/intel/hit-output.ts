@@ -1,4 +1,4 @@
-import { stringify } from 'csv-stringify/sync';
+import { csvLines } from '../csv.js';
 import { table } from '../terminal.js';
 import type { Confidence } from './confidence.js';
 import type { Hit } from './hit.js';
@@ -48,7 +48,7 @@ class NdjsonOutput implements HitOutput {
   }
 }
 
-/** One row a hit; names that an attacker chose are safe to open in a spreadsheet (CWE-1236). */
+/** One row a hit. */
 class CsvOutput implements HitOutput {
   readonly #write: WriteText;
   #headed = false;
@@ -59,7 +59,7 @@ class CsvOutput implements HitOutput {
 
   async hits(snapshot: string, hits: readonly Hit[]): Promise<void> {
     await this.#head();
-    await this.#write(stringify(hits.map((hit) => csvRow(snapshot, hit).map(spreadsheetSafe))));
+    await this.#write(csvLines(hits.map((hit) => csvRow(snapshot, hit))));
   }
 
   async end(): Promise<object> {
@@ -68,7 +68,7 @@ class CsvOutput implements HitOutput {
   }
 
   async #head(): Promise<void> {
-    if (!this.#headed) await this.#write(stringify([CSV_COLUMNS]));
+    if (!this.#headed) await this.#write(csvLines([CSV_COLUMNS]));
     this.#headed = true;
   }
 }
@@ -191,11 +191,6 @@ function csvRow(snapshot: string, hit: Hit): (string | number | null)[] {
     flow?.dst ?? null,
     flow?.dstPort ?? null,
   ];
-}
-
-/** A leading apostrophe where a cell would be a formula; docs/intel.md says how to take it off again. */
-function spreadsheetSafe(cell: string | number | null): string | number | null {
-  return typeof cell === 'string' && /^['=+\-@\t\r\n\0]/.test(cell) ? `'${cell}` : cell;
 }
 
 const CSV_COLUMNS = [
