@@ -50,6 +50,8 @@ export abstract class BaseCommand extends Command {
     // `--json` makes oclif swallow the error and exit 1: both places must carry our code.
     const exit = exitCodeOf(error);
     process.exitCode = exit;
+    // Whoever reads has enough, as head(1) does: nobody is there to be told.
+    if (isClosedPipe(error)) throw new Errors.ExitError(exit);
     if (this.jsonEnabled()) return super.catch(error) as Promise<never>;
     if (error instanceof Errors.CLIError) throw error;
     const { message, suggestions } = described(error, this.config.version);
@@ -72,8 +74,13 @@ export abstract class BaseCommand extends Command {
 
 function exitCodeOf(error: unknown): number {
   if (error instanceof TlsnapError) return EXIT_OF_KIND[error.kind];
+  if (isClosedPipe(error)) return EXIT.io;
   const exit = (error as { oclif?: { exit?: unknown } }).oclif?.exit;
   return typeof exit === 'number' ? exit : EXIT.bug;
+}
+
+function isClosedPipe(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'EPIPE';
 }
 
 function described(error: unknown, version: string): { message: string; suggestions: string[] } {
