@@ -1,6 +1,5 @@
-import { isDeepStrictEqual } from 'node:util';
-import { describeHello } from '../tls/describe.js';
 import { FingerprintCache } from '../tls/fingerprint-cache.js';
+import { type Difference, rederive } from './rederivation.js';
 import type { Handshake } from './schema/handshake.js';
 import type { Findings } from './verification.js';
 
@@ -39,32 +38,23 @@ export class TimelineVerifier {
   }
 
   #compare(row: Handshake, place: string): void {
-    const derived = describeHello(Buffer.from(row.hello.raw, 'base64'), {
-      kind: row.kind,
-      transport: row.transport,
-      sslv2: row.hello.sslv2,
-      cache: this.#cache,
-    });
+    const { derived, differences } = rederive(row, this.#cache);
     if (derived.fingerprints) this.#derived += 1;
-    this.#differ(place, 'fingerprints', derived.fingerprints, row.fingerprints);
-    this.#differ(place, 'tls', derived.tls, row.tls);
-    for (const field of ['ja3', 'ja3Sha256'] as const) {
-      const inKernel = row.kernel?.[field];
-      if (inKernel !== undefined && derived.fingerprints && inKernel !== derived.fingerprints[field]) {
-        this.#findings.add('fingerprints', place, `kernel ${field} is not what the raw bytes give`);
-      }
+    const told = new Set<string>();
+    for (const difference of differences) {
+      const [group = ''] = difference.field.split('.');
+      // One line for fingerprints and one for tls: what else is wrong in them follows from the same change.
+      if (group !== 'kernel' && told.has(group)) continue;
+      told.add(group);
+      this.#findings.add('fingerprints', place, problemOf(difference));
     }
   }
+}
 
-  #differ(place: string, group: string, derived: object | null, recorded: object | null): void {
-    if (isDeepStrictEqual(derived, recorded)) return;
-    if (!derived || !recorded) {
-      const problem = derived ? 'are missing, though the raw bytes give them' : 'are there, but not in the raw bytes';
-      this.#findings.add('fingerprints', place, `${group} ${problem}`);
-      return;
-    }
-    const [a, b] = [derived as Record<string, unknown>, recorded as Record<string, unknown>];
-    const field = [...Object.keys(a), ...Object.keys(b)].find((name) => !isDeepStrictEqual(a[name], b[name]));
-    this.#findings.add('fingerprints', place, `${group}.${field ?? '*'} is not what the raw bytes give`);
-  }
+function problemOf({ field, derived }: Difference): string {
+  if (field.startsWith('kernel.')) return `${field.replace('.', ' ')} is not what the raw bytes give`;
+  if (field.includes('.')) return `${field} is not what the raw bytes give`;
+  return derived === null
+    ? `${field} are there, but not in the raw bytes`
+    : `${field} are missing, though the raw bytes give them`;
 }
