@@ -68,7 +68,8 @@ function fitted(natural: readonly number[], width: number): number[] {
   return widths;
 }
 
-function shortened(cell: string, width: number): string {
+/** The text in `width` columns, with `…` where something was cut off. */
+export function shortened(cell: string, width: number): string {
   if (stringWidth(cell) <= width) return cell;
   let kept = '';
   let used = 1;
@@ -80,7 +81,7 @@ function shortened(cell: string, width: number): string {
   return `${kept}…`;
 }
 
-function padded(text: string, width: number): string {
+export function padded(text: string, width: number): string {
   return text + ' '.repeat(Math.max(0, width - stringWidth(text)));
 }
 
