@@ -122,17 +122,20 @@ static __always_inline void read_exe(struct tlsnap_process *out, struct task_str
 	out->exe_inode = BPF_CORE_READ(file, f_inode, i_ino);
 	out->exe_device = BPF_CORE_READ(file, f_inode, i_sb, s_dev);
 	out->exe_deleted = BPF_CORE_READ(dentry, d_hash.pprev) == NULL;
+	out->exe_cut = 1;
 
 	for (int i = 0; i < TLSNAP_PATH_DEPTH; i++) {
 		struct dentry *root = BPF_CORE_READ(mount, mnt.mnt_root);
 		struct dentry *parent = BPF_CORE_READ(dentry, d_parent);
 		long length;
 
-		if (dentry == root || dentry == parent) {
+		if (dentry == root) {
 			struct mount *above = BPF_CORE_READ(mount, mnt_parent);
 
-			if (dentry != root || above == mount || !above)
+			if (above == mount || !above) {
+				out->exe_cut = 0;
 				break;
+			}
 			dentry = BPF_CORE_READ(mount, mnt_mountpoint);
 			mount = above;
 			continue;
@@ -146,6 +149,11 @@ static __always_inline void read_exe(struct tlsnap_process *out, struct task_str
 		if (length <= 0)
 			break;
 		used += (__u32)length & (TLSNAP_NAME_ROOM - 1);
+		/* A file of memfd_create() is in no directory: its name is all there is of a path. */
+		if (dentry == parent) {
+			out->exe_cut = 0;
+			break;
+		}
 		dentry = parent;
 	}
 	out->exe_length = used;
@@ -179,6 +187,7 @@ static __always_inline int report_process(struct task_struct *task, struct tlsna
 	out->exe_inode = 0;
 	out->exe_device = 0;
 	out->exe_deleted = 0;
+	out->exe_cut = 0;
 	out->nspid = 0;
 	out->exec = exec;
 	out->cmdline_length = 0;

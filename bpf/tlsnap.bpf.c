@@ -335,8 +335,11 @@ static __always_inline void attribute(struct tlsnap_connection *connection, stru
 		connection->owner = *sender;
 		connection->owner.flags |= TLSNAP_TASK_SENT;
 	}
-	if (same_process(&connection->owner, sender))
+	if (same_process(&connection->owner, sender)) {
+		/* It may run another program by now: the name is that of the one that sends, as the executable will be. */
+		__builtin_memcpy(connection->owner.comm, sender->comm, TLSNAP_COMM_LENGTH);
 		__builtin_memset(sender, 0, sizeof(*sender));
+	}
 }
 
 SEC("cgroup_skb/egress")

@@ -152,7 +152,8 @@ struct tlsnap_process {
 	struct tlsnap_task task;
 	tlsnap_u64 exe_inode;
 	tlsnap_u32 exe_device; /* kernel's dev_t: major << 20 | minor */
-	tlsnap_u32 exe_deleted; /* 1 where the file has no name any more */
+	tlsnap_u16 exe_deleted; /* 1 where the file has no name any more */
+	tlsnap_u16 exe_cut; /* 1 where the path's beginning did not fit */
 	tlsnap_u32 nspid; /* the pid inside its own pid namespace; 0 not known */
 	tlsnap_u32 exec; /* 1 where an exec was the reason for this record */
 	tlsnap_u32 ancestor_count;

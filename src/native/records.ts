@@ -60,8 +60,9 @@ export interface ProcessRecord {
   readonly exec: boolean;
   /** Pid inside its own pid namespace; 0 where the kernel could not be read. */
   readonly nsPid: number;
-  /** Path bytes; null where the kernel could not be read. */
+  /** Path bytes; null where the kernel could not be read. Of a path that is too long only the end, behind `.../`. */
   readonly exe: Buffer | null;
+  readonly exeCut: boolean;
   readonly exeDeleted: boolean;
   /** 0 where not known. */
   readonly exeInode: bigint;
@@ -180,14 +181,16 @@ function processRecord(record: Buffer): ProcessRecord {
   const cmdlineLength = Math.min(record.readUInt32LE(members.cmdline_length[0]), members.cmdline[1]);
   const cmdlineTotal = record.readUInt32LE(members.cmdline_total[0]);
   const exeInode = record.readBigUInt64LE(members.exe_inode[0]);
+  const exeCut = record.readUInt16LE(members.exe_cut[0]) === 1;
   return {
     type: 'process',
     bootTimeNs: bootTime(record),
     task,
     exec: record.readUInt32LE(members.exec[0]) === 1,
     nsPid: record.readUInt32LE(members.nspid[0]),
-    exe: exeInode === 0n ? null : pathOf(record.subarray(members.exe[0], members.exe[0] + exeLength)),
-    exeDeleted: record.readUInt32LE(members.exe_deleted[0]) === 1,
+    exe: exeInode === 0n ? null : pathOf(record.subarray(members.exe[0], members.exe[0] + exeLength), exeCut),
+    exeCut: exeInode !== 0n && exeCut,
+    exeDeleted: record.readUInt16LE(members.exe_deleted[0]) === 1,
     exeInode,
     exeDevice: `${device >>> 20}:${device & 0xfffff}`,
     cmdline: cmdlineTotal === 0 ? null : record.subarray(members.cmdline[0], members.cmdline[0] + cmdlineLength),
@@ -211,16 +214,18 @@ function ancestorsOf(record: Buffer): ProcessRecord['ancestors'] {
   });
 }
 
-/** Components come last one first, each ended by NUL. */
-function pathOf(components: Buffer): Buffer {
+/** Components come last one first, each ended by NUL. No absolute path begins like one that is cut. */
+function pathOf(components: Buffer, cut: boolean): Buffer | null {
   const parts: Buffer[] = [];
   for (let at = 0; at < components.length;) {
     const end = components.indexOf(0, at);
     const stop = end === -1 ? components.length : end;
-    parts.unshift(Buffer.from('/'), components.subarray(at, stop));
+    // A file system's root that no mount shows is named like this.
+    if (stop > at && components[at] !== SLASH) parts.unshift(Buffer.from('/'), components.subarray(at, stop));
     at = stop + 1;
   }
-  return parts.length === 0 ? Buffer.from('/') : Buffer.concat(parts);
+  if (parts.length === 0) return null;
+  return Buffer.concat(cut ? [Buffer.from('...'), ...parts] : parts);
 }
 
 function exitRecord(record: Buffer): ExitRecord {
@@ -287,3 +292,5 @@ function textAt(record: Buffer, at: number, length: number): Buffer {
   const end = bytes.indexOf(0);
   return Buffer.from(end === -1 ? bytes : bytes.subarray(0, end));
 }
+
+const SLASH = 0x2f;
