@@ -184,6 +184,12 @@ static __always_inline void fill_chunk(struct tlsnap_chunk *chunk, struct tlsnap
 	if (search->flags & TLSNAP_FLAG_SSLV2)
 		chunk->flags |= TLSNAP_CHUNK_SSLV2;
 	chunk->handshake_type = shipment->flags & TLSNAP_CHUNK_SPECULATIVE ? 0 : search->handshake_type;
+	if (connection->hashed && chunk->handshake_type == TLSNAP_CLIENT_HELLO) {
+		chunk->flags |= TLSNAP_CHUNK_HASHED;
+		chunk->ja3 = connection->ja3;
+	} else {
+		__builtin_memset(&chunk->ja3, 0, sizeof(chunk->ja3));
+	}
 }
 
 /*

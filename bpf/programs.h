@@ -42,6 +42,7 @@ struct tlsnap_vocabulary {
 	enum tlsnap_chunk_flags chunk_flags;
 	enum tlsnap_task_flags task_flags;
 	enum tlsnap_counter counter;
+	enum tlsnap_side side;
 };
 const union tlsnap_any_record *const tlsnap_layout __attribute__((used)) = NULL;
 const struct tlsnap_vocabulary *const tlsnap_vocabulary __attribute__((used)) = NULL;
@@ -82,11 +83,13 @@ struct tlsnap_connection {
 	struct tlsnap_flow flow;
 	struct tlsnap_task owner;
 	struct tlsnap_task sender; /* of the segment at hand, where it is not the owner */
+	struct tlsnap_ja3 ja3; /* of the ClientHello, where `hashed` */
 	struct tlsnap_search search[2]; /* by enum tlsnap_direction_kind */
 	__u8 role; /* enum tlsnap_role */
 	__u8 counted; /* as one with a hello */
 	__u8 retried; /* a HelloRetryRequest was seen */
-	__u8 reserved[5];
+	__u8 hashed;
+	__u8 reserved[4];
 };
 
 struct {

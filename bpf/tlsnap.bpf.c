@@ -7,6 +7,7 @@
  * is deleted, and each later packet costs one look-up that finds nothing.
  */
 #include "programs.h"
+#include "fingerprint.h"
 #include "hello.h"
 #include "identity.h"
 #include "segment.h"
@@ -89,8 +90,11 @@ static __always_inline void join_early(struct tlsnap_connection *connection)
 	found = &kept->search[TLSNAP_INGRESS];
 	/* What was kept may begin behind a segment that was lost, or be left over from another attempt. */
 	if (found->base - mine->base < TLSNAP_GAP_MAX) {
-		if (found->base == mine->base)
+		if (found->base == mine->base) {
 			*mine = *found;
+			connection->ja3 = kept->ja3;
+			connection->hashed = kept->hashed;
+		}
 		connection->counted = mine->state >= TLSNAP_SHIPPING;
 		out = bpf_ringbuf_reserve(&ring, sizeof(*out), 0);
 		if (out) {
@@ -173,6 +177,25 @@ static __noinline int ship_segment(struct __sk_buff *skb, struct tlsnap_connecti
 }
 
 /*
+ * A client's fingerprint counts when its ClientHello goes out, a server's when the answer does: only then is it known
+ * whose connection this is.
+ */
+static __always_inline void fingerprint_recognised(struct __sk_buff *skb, struct tlsnap_connection *connection,
+						   struct tlsnap_search *search,
+						   const struct tlsnap_shipment *shipment)
+{
+	bool outgoing = shipment->direction == TLSNAP_EGRESS;
+
+	if (search->handshake_type == TLSNAP_CLIENT_HELLO) {
+		fingerprint_hello(skb, connection, search, shipment);
+		if (outgoing)
+			record_fingerprint(connection, TLSNAP_SIDE_CLIENT);
+	} else if (outgoing) {
+		record_fingerprint(connection, TLSNAP_SIDE_SERVER);
+	}
+}
+
+/*
  * Tests whether a hello begins at this place of the stream, or goes on that may have begun before. Leaves the search
  * in the state that follows.
  */
@@ -203,6 +226,7 @@ static __noinline int search_segment(struct __sk_buff *skb, struct tlsnap_connec
 		}
 		if (verdict != TLSNAP_NO_HELLO) {
 			recognise(connection, search);
+			fingerprint_recognised(skb, connection, search, shipment);
 			if (before > 0)
 				ship_head(connection, search, shipment->direction, before);
 			ship_segment(skb, connection, search, shipment);
@@ -449,6 +473,7 @@ static __noinline int keep_early(struct __sk_buff *skb, struct bpf_sock *sk)
 		break;
 	default:
 		recognise(kept, search);
+		fingerprint_hello(skb, kept, search, &shipment);
 		if (shipment.length > search->end)
 			shipment.length = search->end;
 		ship_early(skb, kept, search, &shipment);

@@ -20,9 +20,6 @@ typedef uint32_t tlsnap_u32;
 typedef uint64_t tlsnap_u64;
 #endif
 
-/* Raised whenever a record below changes: user space refuses an object of another version. */
-#define TLSNAP_RECORD_VERSION 1
-
 #define TLSNAP_COMM_LENGTH 16 /* TASK_COMM_LEN */
 #define TLSNAP_HEAD_LENGTH 16 /* 5 (record) + 4 (handshake), or 11 (SSLv2), rounded up */
 #define TLSNAP_ANCESTORS 8 /* a login shell under systemd is 4 to 6 deep */
@@ -63,6 +60,7 @@ enum tlsnap_chunk_flags {
 	TLSNAP_CHUNK_SPECULATIVE = 1 << 2, /* arrived before what precedes it: may or may not belong to a hello */
 	TLSNAP_CHUNK_LISTENER = 1 << 3, /* reached the listening socket: no cookie, offsets are TCP sequence numbers */
 	TLSNAP_CHUNK_OWNER = 1 << 4, /* no bytes: only tells the owner of an accepted connection */
+	TLSNAP_CHUNK_HASHED = 1 << 5, /* the kernel hashed this ClientHello: `ja3` holds */
 };
 
 enum tlsnap_task_flags {
@@ -89,6 +87,9 @@ enum tlsnap_counter {
 	TLSNAP_COUNT_UNBASED, /* segments before the sequence number of the stream's start was known */
 	TLSNAP_COUNT_TRUNCATED, /* hellos longer than TLSNAP_HELLO_MAX */
 	TLSNAP_COUNT_EXHAUSTED, /* directions given up because no hello came within the budget of segments */
+	TLSNAP_COUNT_HASHED, /* ClientHellos hashed in the kernel */
+	TLSNAP_COUNT_NOT_HASHED, /* ClientHellos left to user space: in pieces, unusual, or interrupted */
+	TLSNAP_COUNT_MAP_FULL, /* ClientHellos for which the map of fingerprints had no room */
 	TLSNAP_COUNT_FILTERED, /* connections left out because they are in another network namespace */
 	TLSNAP_COUNT_SPECULATIVE, /* chunks shipped before it was known whether they belong to a hello */
 	TLSNAP_COUNTERS,
@@ -125,11 +126,18 @@ struct tlsnap_flow {
 	tlsnap_u64 cookie; /* 0 on a listener */
 };
 
+/* JA3 in the two forms: MD5, which feeds use, and SHA-256 of the same string. */
+struct tlsnap_ja3 {
+	tlsnap_u8 md5[16];
+	tlsnap_u8 sha256[32];
+};
+
 struct tlsnap_chunk {
 	struct tlsnap_record record;
 	struct tlsnap_flow flow;
 	struct tlsnap_task owner; /* who connected, or who answered on an accepted connection */
 	struct tlsnap_task sender; /* who sent this, where it is not the owner */
+	struct tlsnap_ja3 ja3; /* where TLSNAP_CHUNK_HASHED is set */
 	tlsnap_u32 hello_offset; /* stream offset at which the hello begins; all ones if speculative */
 	tlsnap_u32 stream_offset; /* of the first byte below */
 	tlsnap_u32 length; /* bytes below */
@@ -180,6 +188,33 @@ struct tlsnap_accepted {
 	tlsnap_u32 reserved;
 };
 
+enum tlsnap_side {
+	TLSNAP_SIDE_CLIENT = 0, /* the process sent the ClientHello */
+	TLSNAP_SIDE_SERVER = 1, /* the process answered it */
+};
+
+/* Which process has which fingerprint: the key and value of the map `fingerprints`. */
+struct tlsnap_fingerprint_key {
+	tlsnap_u64 pid;
+	tlsnap_u64 start_boot_ns;
+	tlsnap_u8 ja3_md5[16];
+	tlsnap_u32 side; /* enum tlsnap_side */
+	tlsnap_u32 reserved;
+};
+
+struct tlsnap_fingerprint {
+	tlsnap_u8 ja3_sha256[32];
+	tlsnap_u64 count;
+	tlsnap_u64 first_boot_ns;
+	tlsnap_u64 last_boot_ns;
+	tlsnap_u64 cgroup_id;
+	tlsnap_u32 uid;
+	tlsnap_u32 ppid;
+	tlsnap_u32 flags; /* none is defined yet */
+	tlsnap_u32 reserved;
+	char comm[TLSNAP_COMM_LENGTH];
+};
+
 /* Everything above that crosses the ring, so that one name in the object's BTF leads to all layouts. */
 union tlsnap_any_record {
 	struct tlsnap_record record;
@@ -195,10 +230,12 @@ union tlsnap_any_record {
 static_assert(sizeof(struct tlsnap_record) == 16, "record");
 static_assert(sizeof(struct tlsnap_task) == 80, "task");
 static_assert(sizeof(struct tlsnap_flow) == 48, "flow");
-static_assert(sizeof(struct tlsnap_chunk) == 240, "chunk");
+static_assert(sizeof(struct tlsnap_chunk) == 288, "chunk");
 static_assert(sizeof(struct tlsnap_ancestor) == 32, "ancestor");
 static_assert(sizeof(struct tlsnap_process) == 16 + 80 + 40 + 8 * 32 + 1024 + 768, "process");
 static_assert(sizeof(struct tlsnap_exit) == 32, "exit");
 static_assert(sizeof(struct tlsnap_accepted) == 72, "accepted");
+static_assert(sizeof(struct tlsnap_fingerprint_key) == 40, "fingerprint_key");
+static_assert(sizeof(struct tlsnap_fingerprint) == 96, "fingerprint");
 
 #endif

@@ -74,6 +74,7 @@ class SessionWrap : public Napi::ObjectWrap<SessionWrap> {
     return DefineClass(env, "Session",
                        {InstanceMethod<&SessionWrap::Attach>("attach"), InstanceMethod<&SessionWrap::Drain>("drain"),
                         InstanceMethod<&SessionWrap::Counters>("counters"),
+                        InstanceMethod<&SessionWrap::Fingerprints>("fingerprints"),
                         InstanceMethod<&SessionWrap::Programs>("programs"),
                         InstanceMethod<&SessionWrap::Detach>("detach"), InstanceMethod<&SessionWrap::Close>("close")});
   }
@@ -101,6 +102,11 @@ class SessionWrap : public Napi::ObjectWrap<SessionWrap> {
     Napi::Array out = Napi::Array::New(info.Env(), counters.size());
     for (uint32_t i = 0; i < counters.size(); i++) out.Set(i, Napi::Number::New(info.Env(), static_cast<double>(counters[i])));
     return out;
+  }
+
+  Napi::Value Fingerprints(const Napi::CallbackInfo& info) {
+    const auto entries = Guard(info.Env(), [&] { return session_->Fingerprints(); });
+    return Napi::Buffer<uint8_t>::Copy(info.Env(), entries.data(), entries.size());
   }
 
   Napi::Value Programs(const Napi::CallbackInfo& info) {

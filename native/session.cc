@@ -18,6 +18,7 @@ namespace tlsnap {
 namespace {
 
 constexpr size_t kLogBytes = 64 * 1024;
+constexpr uint32_t kBatch = 4096;
 constexpr size_t kLargestRecord = std::max(sizeof(tlsnap_process), sizeof(tlsnap_chunk) + TLSNAP_CHUNK_LARGE) + 8;
 
 thread_local std::string captured_log;
@@ -155,6 +156,33 @@ std::vector<uint64_t> Session::Counters() const {
     for (const uint64_t value : values) sums[key] += value;
   }
   return sums;
+}
+
+std::vector<uint8_t> Session::Fingerprints() const {
+  const int map = bpf_map__fd(check(bpf_object__find_map_by_name(object(), "fingerprints"), "find fingerprints"));
+  std::vector<tlsnap_fingerprint_key> keys(kBatch);
+  std::vector<tlsnap_fingerprint> values(kBatch);
+  std::vector<uint8_t> out;
+  // The position is opaque; for hash maps it is one 32-bit bucket number.
+  uint32_t position = 0;
+  uint32_t next = 0;
+  bool first = true;
+  while (true) {
+    uint32_t count = kBatch;
+    const int result =
+        bpf_map_lookup_batch(map, first ? nullptr : &position, &next, keys.data(), values.data(), &count, nullptr);
+    // ENOENT comes with the last batch.
+    if (result != 0 && errno != ENOENT) check(result, "read the map of fingerprints");
+    for (uint32_t i = 0; i < count; i++) {
+      const auto* key = reinterpret_cast<const uint8_t*>(&keys[i]);
+      const auto* value = reinterpret_cast<const uint8_t*>(&values[i]);
+      out.insert(out.end(), key, key + sizeof(keys[i]));
+      out.insert(out.end(), value, value + sizeof(values[i]));
+    }
+    if (result != 0) return out;
+    position = next;
+    first = false;
+  }
 }
 
 std::vector<ProgramInfo> Session::Programs() const {

@@ -41,6 +41,10 @@ class Session {
   // Sums of the per-CPU counters, in the order of enum tlsnap_counter.
   std::vector<uint64_t> Counters() const;
 
+  // Every entry of the map of fingerprints: struct tlsnap_fingerprint_key, then struct tlsnap_fingerprint, back to back.
+  // Read in batches; an entry that comes meanwhile may be missing, one that stays is there once.
+  std::vector<uint8_t> Fingerprints() const;
+
   std::vector<ProgramInfo> Programs() const;
 
   // Detaches and unloads. What is in the ring is lost: drain first. May be called again.

@@ -1,7 +1,7 @@
 import { HelloFinder, type FoundHello } from '../tls/hello-finder.js';
 import { isRetryRandom } from '../tls/server-hello.js';
 import { StreamAssembler } from '../tls/stream.js';
-import type { AcceptedRecord, ChunkRecord, KernelFlow, KernelTask } from '../native/records.js';
+import type { AcceptedRecord, ChunkRecord, KernelFlow, KernelJa3, KernelTask } from '../native/records.js';
 
 /** One hello as one end of a connection on this host saw it, put together from its chunks. */
 export interface AssembledHello {
@@ -13,6 +13,8 @@ export interface AssembledHello {
   readonly owner: KernelTask | null;
   readonly sender: KernelTask | null;
   readonly hello: FoundHello;
+  /** The kernel's own digests; null where it left them to user space. */
+  readonly ja3: KernelJa3 | null;
   readonly afterRetry: boolean;
 }
 
@@ -105,8 +107,8 @@ export class HelloAssembly {
       if (retry) connection.retried = true;
       else if (hello.kind === 'server') connection.serverSeen = true;
       else connection.clientSeen = true;
-      const { bootTimeNs, outgoing, sender } = part;
-      this.#emit({ bootTimeNs, flow, outgoing, accepted, owner, sender, hello, afterRetry });
+      const { bootTimeNs, outgoing, sender, ja3 } = part;
+      this.#emit({ bootTimeNs, flow, outgoing, accepted, owner, sender, hello, ja3, afterRetry });
     }
     connection.ready = [];
   }
@@ -133,6 +135,7 @@ interface Part {
   readonly outgoing: boolean;
   readonly sender: KernelTask | null;
   readonly kind: 'client' | 'server';
+  readonly ja3: KernelJa3 | null;
   readonly sslv2: boolean;
   readonly start: number;
   readonly stream: StreamAssembler;
@@ -180,6 +183,7 @@ function newPart(chunk: ChunkRecord): Part {
     outgoing: chunk.outgoing,
     sender: chunk.sender?.kernelThread ? null : chunk.sender,
     kind: chunk.kind ?? 'client',
+    ja3: chunk.ja3,
     sslv2: chunk.sslv2,
     start: chunk.helloOffset,
     stream: new StreamAssembler({ start: chunk.helloOffset }),

@@ -2,7 +2,7 @@ import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { ioError, TlsnapError } from '../errors.js';
 import { summaryOf } from '../host/host-facts.js';
-import { kernelRecords, type KernelRecord } from '../native/records.js';
+import { fingerprintEntries, kernelRecords, type KernelRecord } from '../native/records.js';
 import type { Counters } from '../native/session.js';
 import type { Handshake } from '../snapshot/schema/handshake.js';
 import type { Host } from '../snapshot/schema/host.js';
@@ -12,7 +12,8 @@ import { SnapshotWriter, type WrittenSnapshot } from '../snapshot/writer.js';
 import { FingerprintCache } from '../tls/fingerprint-cache.js';
 import { HelloAssembly, type AssembledHello } from './assembly.js';
 import { coverageOf, type Tally } from './coverage.js';
-import { helloRow } from './hello-row.js';
+import { FingerprintTable } from './fingerprint-table.js';
+import { agree, helloRow } from './hello-row.js';
 import type { EndNote, Note, StartNote } from './notes.js';
 import { ProcessTable } from './process-table.js';
 import { SocketOwners } from './socket-owners.js';
@@ -51,6 +52,8 @@ export async function compose(options: ComposeOptions): Promise<Composed> {
       writer.processes.add(row);
       processes++;
     }
+    for (const row of gathered.fingerprints.rows((bootTimeNs) => clock.format(bootTimeNs)))
+      writer.fingerprints.add(row);
     writer.host(gathered.host);
     const snapshot = await writer.finish(factsOf(gathered, tally), options.signer);
     return { snapshot, handshakes: tally.rows, processes };
@@ -69,6 +72,7 @@ export interface Gathered {
   readonly limits: readonly string[];
   readonly table: ProcessTable;
   readonly owners: SocketOwners;
+  readonly fingerprints: FingerprintTable;
   readonly olderSockets: number;
   readonly spool: SpoolReader;
   /** CLOCK_BOOTTIME of the last record, for a capture that could not write its end. */
@@ -79,6 +83,7 @@ function gather(directory: string, writer: SnapshotWriter): Gathered {
   const spool = new SpoolReader(directory);
   const table = new ProcessTable();
   const owners = new SocketOwners();
+  const fingerprints = new FingerprintTable();
   const found = { start: null as StartNote | null, end: null as EndNote | null, counters: null as Counters | null };
   const limits: string[] = [];
   let host: Host | null = null;
@@ -91,6 +96,10 @@ function gather(directory: string, writer: SnapshotWriter): Gathered {
         if (record.type === 'process') table.kernel(record);
         else if (record.type === 'exit') table.exit(record);
       }
+      continue;
+    }
+    if (kind === FRAME.fingerprints) {
+      fingerprints.dumped(fingerprintEntries(payload));
       continue;
     }
     const note = JSON.parse(payload.toString('utf8')) as Note;
@@ -130,12 +139,23 @@ function gather(directory: string, writer: SnapshotWriter): Gathered {
   if (!found.start) {
     throw new TlsnapError('input', directory, 'holds no start of a capture', ['Nothing can be recovered from it.']);
   }
-  return { ...found, start: found.start, host: host ?? found.start.host, limits, table, owners, olderSockets, spool, lastBootTimeNs };
+  return {
+    ...found,
+    start: found.start,
+    host: host ?? found.start.host,
+    limits,
+    table,
+    owners,
+    fingerprints,
+    olderSockets,
+    spool,
+    lastBootTimeNs,
+  };
 }
 
 function writeHellos(options: ComposeOptions, gathered: Gathered, clock: WallClock, writer: SnapshotWriter): Tally {
   const cache = new FingerprintCache();
-  const tally: Tally = { rows: 0, truncated: 0, withoutProcess: 0 };
+  const tally: Tally = { rows: 0, truncated: 0, withoutProcess: 0, disagreements: 0 };
   const assembly = new HelloAssembly((hello) => {
     const process = processOf(hello, gathered);
     const row = helloRow(hello, process, clock, cache);
@@ -143,6 +163,8 @@ function writeHellos(options: ComposeOptions, gathered: Gathered, clock: WallClo
     tally.rows++;
     if (!row.hello.complete) tally.truncated++;
     if (process.attribution === 'none') tally.withoutProcess++;
+    if (row.kernel && hello.ja3 && !agree(hello.ja3, row.fingerprints)) tally.disagreements++;
+    gathered.fingerprints.hello(row, hello.bootTimeNs);
     options.onHello?.(row);
   });
   for (const { kind, payload } of new SpoolReader(options.spool).frames()) {

@@ -7,6 +7,8 @@ export interface Tally {
   rows: number;
   truncated: number;
   withoutProcess: number;
+  /** Hellos whose digests by the kernel are not those of their bytes. */
+  disagreements: number;
 }
 
 type Coverage = SnapshotFacts['coverage'];
@@ -24,6 +26,7 @@ export function coverageOf(gathered: Gathered, tally: Tally): Coverage {
     lossesByKind: {
       ...(counters && lossesOf(counters)),
       ...(spool.broken && { 'spool.bytes': spool.broken.bytesLost }),
+      ...(tally.disagreements > 0 && { 'kernel.ja3-disagreements': tally.disagreements }),
       ...(gap > 0 && { 'spool.hellos-unaccounted': gap }),
     },
     hellosTruncated: tally.truncated,
@@ -45,6 +48,7 @@ function lossesOf(counters: Counters): Record<string, number> {
     'ring.processes': counters.LOST_PROCESSES,
     'ring.exits': counters.LOST_EXITS,
     'ring.joins': counters.LOST_ACCEPTED,
+    'kernel.map-full': counters.MAP_FULL,
     'kernel.connections-untracked': counters.UNTRACKED,
     'kernel.segments-unreadable': counters.LOST_SEGMENTS,
   };

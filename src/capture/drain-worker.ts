@@ -91,6 +91,7 @@ class Drain {
     this.#running = false;
     this.#session.detach();
     while (this.#drainOnce(0) > 0);
+    this.#spool?.append(FRAME.fingerprints, this.#session.fingerprints());
     const counters = this.#session.counters();
     this.#note({ note: 'counters', counters });
     this.#send({ kind: 'stopped', counters });

@@ -1,13 +1,14 @@
 import { formatAddress } from '../pcap/flow/address.js';
 import type { HandshakeRow } from '../snapshot/timeline-file.js';
-import { describeHello } from '../tls/describe.js';
+import type { KernelJa3 } from '../native/records.js';
+import { describeHello, type Fingerprints } from '../tls/describe.js';
 import type { FingerprintCache } from '../tls/fingerprint-cache.js';
 import type { AssembledHello } from './assembly.js';
 import type { WallClock } from './wall-clock.js';
 
 /** The line of the timeline for a hello that was seen live. */
 export function helloRow(
-  { bootTimeNs, flow, outgoing, hello, afterRetry }: AssembledHello,
+  { bootTimeNs, flow, outgoing, hello, ja3, afterRetry }: AssembledHello,
   process: NonNullable<HandshakeRow['process']>,
   clock: WallClock,
   cache: FingerprintCache,
@@ -37,7 +38,18 @@ export function helloRow(
     },
     tls,
     fingerprints,
-    kernel: null,
-    error: hello.error ?? error,
+    kernel: ja3,
+    error: hello.error ?? error ?? disagreement(ja3, fingerprints),
   };
+}
+
+/** Two implementations hashed the same hello. Where they differ one is wrong, and that is evidence of its own. */
+function disagreement(kernel: KernelJa3 | null, fingerprints: Fingerprints | null): string | null {
+  if (!kernel || agree(kernel, fingerprints)) return null;
+  return `kernel ja3 ${kernel.ja3} is not what the raw bytes give: ${fingerprints?.ja3 ?? 'none'}`;
+}
+
+/** Whether the kernel's digests are those of the raw bytes. */
+export function agree(kernel: KernelJa3, fingerprints: Fingerprints | null): boolean {
+  return kernel.ja3 === fingerprints?.ja3 && kernel.ja3Sha256 === fingerprints.ja3Sha256;
 }

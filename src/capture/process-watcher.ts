@@ -2,6 +2,7 @@ import type { HostReader } from '../host/reader.js';
 import { kernelRecords, type ProcessRecord } from '../native/records.js';
 import { sameStart } from '../procfs/clock-ticks.js';
 import { emptyProcess } from '../procfs/process-row.js';
+import { executableFields } from './kernel-row.js';
 import type { Process } from '../snapshot/schema/process.js';
 
 /** Reads each process that the kernel reports from /proc, as soon as it is reported. */
@@ -63,10 +64,15 @@ export class ProcessWatcher {
     }
   }
 
-  async #read({ task }: ProcessRecord): Promise<void> {
-    const startTimeNs = String(task.startTimeNs);
-    const row = await this.#reader.read(task.pid, { startTimeNs, environ: this.#environ });
+  async #read(record: ProcessRecord): Promise<void> {
+    const { pid } = record.task;
+    const startTimeNs = String(record.task.startTimeNs);
+    const row = await this.#reader.read(pid, { startTimeNs, environ: this.#environ });
     if (row.sources.length > 0) this.#onRow(row);
+    if (row.exe !== null || record.exe === null) return;
+    // Gone: its executable may still be there.
+    const told = { ...emptyProcess(pid), startTimeNs, ...executableFields(record) };
+    this.#onRow(await this.#reader.hashGone(told));
   }
 }
 

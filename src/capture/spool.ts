@@ -26,7 +26,14 @@ import { ioError, TlsnapError } from '../errors.js';
  *   payload
  * A frame's link is its checksum, and binds it to everything before it.
  */
-export const FRAME = { note: 1, kernel: 2 } as const;
+export const FRAME = {
+  /** A JSON object (notes.ts). */
+  note: 1,
+  /** Records as drained from the ring. */
+  kernel: 2,
+  /** The kernel's map of fingerprints, as dumped at the end. */
+  fingerprints: 3,
+} as const;
 
 export interface SpoolFrame {
   readonly kind: number;

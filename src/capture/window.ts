@@ -28,6 +28,8 @@ export interface WindowOptions {
   /** 0 for all. */
   readonly netns: number;
   readonly ringBytes: number;
+  /** Entries of the kernel's map of fingerprints. */
+  readonly mapEntries: number;
   readonly btfPath: string | null;
   readonly environ: boolean;
   readonly case: Manifest['case'];
@@ -83,7 +85,12 @@ class LiveWindow {
     this.#watcher = new ProcessWatcher(reader, options.environ ? 'all' : 'none', (row) => this.#noteProcess(row));
     this.#drain = new DrainThread(
       {
-        session: { ringBytes: options.ringBytes, netns: options.netns, btfPath: options.btfPath },
+        session: {
+          ringBytes: options.ringBytes,
+          mapEntries: options.mapEntries,
+          netns: options.netns,
+          btfPath: options.btfPath,
+        },
         spoolDirectory: options.spool,
         syncMs: SYNC_MS,
       },

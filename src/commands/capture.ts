@@ -47,6 +47,13 @@ export default class Capture extends BaseCommand {
       helpValue: '16MiB',
       description: 'kernel buffer, a power of two [default: 16MiB]',
     }),
+    'map-size': Flags.integer({
+      min: 1,
+      max: 16_777_216,
+      default: 65_536,
+      helpValue: '65536',
+      description: 'fingerprints by process that the kernel can hold',
+    }),
     quiet: sharedFlags.quiet,
     verbose: sharedFlags.verbose,
   };
@@ -64,6 +71,7 @@ export default class Capture extends BaseCommand {
       cgroup: findCgroup(flags.cgroup),
       netns: flags.netns ?? 0,
       ringBytes: flags['ring-size'],
+      mapEntries: flags['map-size'],
       btfPath: flags.btf ?? null,
       environ: flags.environ,
       case: {

@@ -32,6 +32,8 @@ export interface NativeSession {
   /** Fills `out` with whole records, each padded to 8 bytes; returns the bytes used. Blocks up to `timeoutMs`. */
   drain(out: Uint8Array, timeoutMs: number): number;
   counters(): number[];
+  /** The map of fingerprints: key and value of each entry, back to back. */
+  fingerprints(): Buffer;
   programs(): { name: string; id: number; tag: string }[];
   /** Takes the programs off their hooks; ring and counters can still be read. */
   detach(): void;

@@ -32,7 +32,7 @@ export const LAYOUT = {
     },
   },
   chunk: {
-    size: 240,
+    size: 288,
     members: {
       record: [0, 16],
       'record.type': [0, 2],
@@ -72,14 +72,17 @@ export const LAYOUT = {
       'sender.flags': [188, 4],
       'sender.comm': [192, 16],
       'sender.thread_comm': [208, 16],
-      hello_offset: [224, 4],
-      stream_offset: [228, 4],
-      length: [232, 4],
-      direction: [236, 1],
-      role: [237, 1],
-      flags: [238, 1],
-      handshake_type: [239, 1],
-      bytes: [240, 0],
+      ja3: [224, 48],
+      'ja3.md5': [224, 16],
+      'ja3.sha256': [240, 32],
+      hello_offset: [272, 4],
+      stream_offset: [276, 4],
+      length: [280, 4],
+      direction: [284, 1],
+      role: [285, 1],
+      flags: [286, 1],
+      handshake_type: [287, 1],
+      bytes: [288, 0],
     },
   },
   process: {
@@ -151,6 +154,26 @@ export const LAYOUT = {
       reserved: [68, 4],
     },
   },
+  ja3: { size: 48, members: { md5: [0, 16], sha256: [16, 32] } },
+  fingerprint_key: {
+    size: 40,
+    members: { pid: [0, 8], start_boot_ns: [8, 8], ja3_md5: [16, 16], side: [32, 4], reserved: [36, 4] },
+  },
+  fingerprint: {
+    size: 96,
+    members: {
+      ja3_sha256: [0, 32],
+      count: [32, 8],
+      first_boot_ns: [40, 8],
+      last_boot_ns: [48, 8],
+      cgroup_id: [56, 8],
+      uid: [64, 4],
+      ppid: [68, 4],
+      flags: [72, 4],
+      reserved: [76, 4],
+      comm: [80, 16],
+    },
+  },
 } as const;
 
 export const RECORD_TYPE = { CHUNK: 1, PROCESS: 2, EXIT: 3, ACCEPTED: 4 } as const;
@@ -159,7 +182,7 @@ export const DIRECTION = { EGRESS: 0, INGRESS: 1 } as const;
 
 export const ROLE = { CONNECTED: 0, ACCEPTED: 1 } as const;
 
-export const CHUNK_FLAGS = { SSLV2: 1, CONTINUED: 2, SPECULATIVE: 4, LISTENER: 8, OWNER: 16 } as const;
+export const CHUNK_FLAGS = { SSLV2: 1, CONTINUED: 2, SPECULATIVE: 4, LISTENER: 8, OWNER: 16, HASHED: 32 } as const;
 
 export const TASK_FLAGS = { KTHREAD: 1, SENT: 2 } as const;
 
@@ -181,6 +204,11 @@ export const COUNTER = {
   UNBASED: 14,
   TRUNCATED: 15,
   EXHAUSTED: 16,
-  FILTERED: 17,
-  SPECULATIVE: 18,
+  HASHED: 17,
+  NOT_HASHED: 18,
+  MAP_FULL: 19,
+  FILTERED: 20,
+  SPECULATIVE: 21,
 } as const;
+
+export const SIDE = { CLIENT: 0, SERVER: 1 } as const;

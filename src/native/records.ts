@@ -1,4 +1,4 @@
-import { CHUNK_FLAGS, LAYOUT, RECORD_TYPE, ROLE, TASK_FLAGS } from './layout.js';
+import { CHUNK_FLAGS, LAYOUT, RECORD_TYPE, ROLE, SIDE, TASK_FLAGS } from './layout.js';
 
 /** A process as the kernel saw it act. Text is the kernel's bytes up to the first NUL. */
 export interface KernelTask {
@@ -31,6 +31,12 @@ export interface KernelFlow {
   readonly cookie: bigint;
 }
 
+/** JA3 as the kernel hashed it: the MD5 that feeds use, and the SHA-256 of the same string. */
+export interface KernelJa3 {
+  readonly ja3: string;
+  readonly ja3Sha256: string;
+}
+
 export interface ChunkRecord {
   readonly type: 'chunk';
   readonly bootTimeNs: bigint;
@@ -49,6 +55,8 @@ export interface ChunkRecord {
   readonly speculative: boolean;
   readonly listener: boolean;
   readonly kind: 'client' | 'server' | null;
+  /** The kernel's own digests of a ClientHello, in hexadecimal; null where it left them to user space. */
+  readonly ja3: KernelJa3 | null;
   readonly bytes: Buffer;
 }
 
@@ -95,6 +103,21 @@ export interface AcceptedRecord {
 
 export type KernelRecord = ChunkRecord | ProcessRecord | ExitRecord | AcceptedRecord;
 
+/** An entry of the kernel's map: a process, a fingerprint, and how often and when. */
+export interface FingerprintEntry extends KernelJa3 {
+  readonly pid: number;
+  readonly startTimeNs: bigint;
+  /** Whether the process sent the ClientHello or answered it. */
+  readonly side: 'client' | 'server';
+  readonly count: bigint;
+  readonly firstBootTimeNs: bigint;
+  readonly lastBootTimeNs: bigint;
+  readonly cgroupId: bigint;
+  readonly uid: number;
+  readonly ppid: number;
+  readonly comm: Buffer;
+}
+
 /** A span of drained bytes that is no record, as `offset: what is wrong`. */
 export class RecordError extends Error {
   override readonly name = 'RecordError';
@@ -137,6 +160,28 @@ export function recordAt(bytes: Buffer, at: number): { type: number; record: Buf
   return { type: bytes.readUInt16LE(at + members.type[0]), record: bytes.subarray(at, at + size), size };
 }
 
+/** The entries of a dumped map of fingerprints. What is less than an entry at the end is left out. */
+export function* fingerprintEntries(bytes: Buffer): Generator<FingerprintEntry> {
+  const [key, value] = [LAYOUT.fingerprint_key, LAYOUT.fingerprint];
+  for (let at = 0; at + key.size + value.size <= bytes.length; at += key.size + value.size) {
+    const rest = at + key.size;
+    yield {
+      pid: Number(bytes.readBigUInt64LE(at + key.members.pid[0])),
+      startTimeNs: bytes.readBigUInt64LE(at + key.members.start_boot_ns[0]),
+      ja3: bytesAt(bytes, at + key.members.ja3_md5[0], key.members.ja3_md5[1]).toString('hex'),
+      side: bytes.readUInt32LE(at + key.members.side[0]) === SIDE.SERVER ? 'server' : 'client',
+      ja3Sha256: bytesAt(bytes, rest + value.members.ja3_sha256[0], value.members.ja3_sha256[1]).toString('hex'),
+      count: bytes.readBigUInt64LE(rest + value.members.count[0]),
+      firstBootTimeNs: bytes.readBigUInt64LE(rest + value.members.first_boot_ns[0]),
+      lastBootTimeNs: bytes.readBigUInt64LE(rest + value.members.last_boot_ns[0]),
+      cgroupId: bytes.readBigUInt64LE(rest + value.members.cgroup_id[0]),
+      uid: bytes.readUInt32LE(rest + value.members.uid[0]),
+      ppid: bytes.readUInt32LE(rest + value.members.ppid[0]),
+      comm: textAt(bytes, rest + value.members.comm[0], value.members.comm[1]),
+    };
+  }
+}
+
 function sized(record: Buffer, size: number, at: number): Buffer {
   if (record.length < size) throw new RecordError(`${at}: ${record.length} bytes where the record has ${size}`);
   return record;
@@ -167,8 +212,17 @@ function chunkRecord(record: Buffer, at: number): ChunkRecord {
     continued: (flags & CHUNK_FLAGS.CONTINUED) !== 0,
     speculative: (flags & CHUNK_FLAGS.SPECULATIVE) !== 0,
     listener: (flags & CHUNK_FLAGS.LISTENER) !== 0,
+    ja3: (flags & CHUNK_FLAGS.HASHED) === 0 ? null : ja3At(record, members.ja3[0]),
     kind: handshakeType === 1 ? 'client' : handshakeType === 2 ? 'server' : null,
     bytes: record.subarray(size, size + length),
+  };
+}
+
+function ja3At(record: Buffer, at: number): KernelJa3 {
+  const { md5, sha256 } = LAYOUT.ja3.members;
+  return {
+    ja3: bytesAt(record, at + md5[0], md5[1]).toString('hex'),
+    ja3Sha256: bytesAt(record, at + sha256[0], sha256[1]).toString('hex'),
   };
 }
 

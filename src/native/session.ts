@@ -14,6 +14,8 @@ export interface Tier {
 export interface SessionOptions {
   /** Bytes; a power of two. */
   readonly ringBytes: number;
+  /** Entries that the map of fingerprints can hold. */
+  readonly mapEntries: number;
   /** Inode of the only network namespace to follow; 0 for all. */
   readonly netns: number;
   /** A BTF file for a kernel without /sys/kernel/btf/vmlinux. */
@@ -68,6 +70,11 @@ export class Session {
     return Object.fromEntries(Object.entries(COUNTER).map(([name, index]) => [name, values[index] ?? 0])) as Counters;
   }
 
+  /** See NativeSession.fingerprints; fingerprintEntries() decodes it. */
+  fingerprints(): Buffer {
+    return this.#native.fingerprints();
+  }
+
   programs(): { name: string; id: number; tag: string }[] {
     return this.#native.programs();
   }
@@ -88,7 +95,7 @@ function openTier(addon: Addon, tier: Tier, options: SessionOptions): NativeSess
     ringBytes: options.ringBytes,
     // A full quarter of the ring is left for the time that the reader needs to wake up.
     tunables: { ...tier.tunables, tlsnap_netns: options.netns, tlsnap_wakeup_bytes: Math.floor(options.ringBytes / 4) },
-    mapEntries: {},
+    mapEntries: { fingerprints: options.mapEntries },
     leftOut: [...tier.leftOut],
   });
 }
