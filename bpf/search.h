@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* Follows one direction of a tracked connection, segment by segment, until its hello is out. */
+#ifndef TLSNAP_SEARCH_H
+#define TLSNAP_SEARCH_H
+
+#include "fingerprint.h"
+#include "hello.h"
+#include "segment.h"
+
+/* A gap larger than this is not reordering but a sequence number from elsewhere. */
+#define TLSNAP_GAP_MAX (1 << 20)
+
+/* Puts the hello's bytes that lie in this segment on their way. Offsets are relative to the stream. */
+static __noinline int ship_segment(struct __sk_buff *skb, struct tlsnap_connection *connection,
+				   struct tlsnap_search *search, struct tlsnap_shipment *shipment)
+{
+	__u32 behind = search->end - shipment->offset;
+
+	/* Wholly behind the hello's end: nothing of it. */
+	if ((__s32)behind <= 0 || search->flags & TLSNAP_FLAG_LOST)
+		return 0;
+	if (shipment->length > behind)
+		shipment->length = behind;
+	match_retry(skb, search, shipment);
+	ship(skb, shipment);
+	return 0;
+}
+
+/*
+ * A client's fingerprint counts when its ClientHello goes out, a server's when the answer does: only then is it known
+ * whose connection this is.
+ */
+static __always_inline void fingerprint_recognised(struct __sk_buff *skb, struct tlsnap_connection *connection,
+						   struct tlsnap_search *search,
+						   const struct tlsnap_shipment *shipment)
+{
+	bool outgoing = shipment->direction == TLSNAP_EGRESS;
+
+	if (search->handshake_type == TLSNAP_CLIENT_HELLO) {
+		fingerprint_hello(skb, connection, search, shipment);
+		if (outgoing)
+			record_fingerprint(connection, TLSNAP_SIDE_CLIENT);
+	} else if (outgoing) {
+		record_fingerprint(connection, TLSNAP_SIDE_SERVER);
+	}
+}
+
+/*
+ * Tests whether a hello begins at this place of the stream, or goes on that may have begun before. Leaves the search
+ * in the state that follows.
+ */
+static __noinline int search_segment(struct __sk_buff *skb, struct tlsnap_connection *connection,
+					   struct tlsnap_search *search, struct tlsnap_shipment *shipment)
+{
+	for (int attempt = 0; attempt < 2; attempt++) {
+		__u32 before, verdict;
+
+		if (search->state == TLSNAP_SEARCH) {
+			search->start = shipment->offset;
+			search->have = 0;
+		}
+		before = search->have;
+		fill_head(skb, search, shipment->at, shipment->length);
+		/* A ChangeCipherSpec before the second ClientHello: RFC 8446 appendix D.4. */
+		if (before == 0 && connection->retried && search->head[0] == TLSNAP_CONTENT_CHANGE_CIPHER_SPEC &&
+		    shipment->length > TLSNAP_CCS_LENGTH) {
+			shipment->at += TLSNAP_CCS_LENGTH;
+			shipment->offset += TLSNAP_CCS_LENGTH;
+			shipment->length -= TLSNAP_CCS_LENGTH;
+			continue;
+		}
+		verdict = judge(search);
+		if (verdict == TLSNAP_TOO_SHORT) {
+			search->state = TLSNAP_HEAD;
+			return 0;
+		}
+		if (verdict != TLSNAP_NO_HELLO) {
+			recognise(connection, search);
+			fingerprint_recognised(skb, connection, search, shipment);
+			if (before > 0)
+				ship_head(connection, search, shipment->direction, before);
+			ship_segment(skb, connection, search, shipment);
+			return 0;
+		}
+		search->state = TLSNAP_SEARCH;
+		search->flags &= TLSNAP_FLAG_BASED;
+		/* What went before was no hello after all; this segment may still begin one. */
+		if (before == 0)
+			break;
+	}
+	if (++search->segments >= tlsnap_segment_budget) {
+		search->state = TLSNAP_EXHAUSTED;
+		count(TLSNAP_COUNT_EXHAUSTED);
+	}
+	return 0;
+}
+
+static __always_inline bool is_finished(const struct tlsnap_search *search)
+{
+	return search->state >= TLSNAP_DONE;
+}
+
+/* Ends the direction's hello when all of it is out, and the connection when there is nothing left to see. */
+static __always_inline void settle(struct tlsnap_connection *connection, struct tlsnap_search *search,
+				   struct tlsnap_search *other)
+{
+	if (search->state != TLSNAP_SHIPPING)
+		return;
+	/* The peer answers a hello only when it has all of it. */
+	if (other->state == TLSNAP_SHIPPING && search->handshake_type == TLSNAP_SERVER_HELLO)
+		other->state = TLSNAP_DONE;
+	if ((__s32)(search->next - search->end) < 0)
+		return;
+	search->state = TLSNAP_DONE;
+	if (search->retry_match >= 8 && !connection->retried) {
+		connection->retried = 1;
+		search_again(search);
+		search_again(other);
+	}
+}
+
+/* Follows one direction of a tracked connection by one segment. */
+static __always_inline void follow(struct __sk_buff *skb, struct tlsnap_connection *connection,
+				   const struct tlsnap_segment *segment, const __u8 direction)
+{
+	struct tlsnap_search *search = &connection->search[direction];
+	struct tlsnap_search *other = &connection->search[!direction];
+	struct tlsnap_shipment shipment = {
+		.at = segment->data,
+		.length = segment->length,
+		.direction = direction,
+	};
+	__u32 seen;
+
+	if (segment->syn && !(search->flags & TLSNAP_FLAG_BASED)) {
+		search->base = segment->sequence;
+		search->flags |= TLSNAP_FLAG_BASED;
+	}
+	if (segment->length == 0)
+		return;
+	if (!(search->flags & TLSNAP_FLAG_BASED)) {
+		count(TLSNAP_COUNT_UNBASED);
+		return;
+	}
+	shipment.offset = segment->sequence - search->base;
+	seen = search->next - shipment.offset;
+	if ((__s32)seen < 0) {
+		/* What precedes this is on its way again, this is not: keep it now, decide in user space. */
+		if (seen < -(__u32)TLSNAP_GAP_MAX || search->segments >= tlsnap_segment_budget)
+			return;
+		if (search->state == TLSNAP_SHIPPING) {
+			ship_segment(skb, connection, search, &shipment);
+			return;
+		}
+		search->segments++;
+		shipment.flags = TLSNAP_CHUNK_SPECULATIVE;
+		ship(skb, &shipment);
+		count(TLSNAP_COUNT_SPECULATIVE);
+		return;
+	}
+	/* A retransmission, wholly or in part. */
+	if (seen >= shipment.length)
+		return;
+	shipment.at += seen;
+	shipment.offset += seen;
+	shipment.length -= seen;
+	search->next = shipment.offset + shipment.length;
+	if (search->state == TLSNAP_SHIPPING)
+		ship_segment(skb, connection, search, &shipment);
+	else
+		search_segment(skb, connection, search, &shipment);
+	settle(connection, search, other);
+}
+
+#endif
