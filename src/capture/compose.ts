@@ -1,22 +1,17 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { ioError, TlsnapError } from '../errors.js';
+import { ioError } from '../errors.js';
 import { summaryOf } from '../host/host-facts.js';
-import { fingerprintEntries, kernelRecords, type KernelRecord } from '../native/records.js';
-import type { Counters } from '../native/session.js';
+import { kernelRecords, type KernelRecord } from '../native/records.js';
 import type { Handshake } from '../snapshot/schema/handshake.js';
-import type { Host } from '../snapshot/schema/host.js';
 import type { SnapshotFacts } from '../snapshot/schema/manifest.js';
 import type { Signer } from '../snapshot/signer.js';
 import { SnapshotWriter, type WrittenSnapshot } from '../snapshot/writer.js';
 import { FingerprintCache } from '../tls/fingerprint-cache.js';
 import { HelloAssembly, type AssembledHello } from './assembly.js';
 import { coverageOf, type Tally } from './coverage.js';
-import { FingerprintTable } from './fingerprint-table.js';
+import { gather, type Gathered } from './gather.js';
 import { agree, helloRow } from './hello-row.js';
-import type { EndNote, Note, StartNote } from './notes.js';
-import { ProcessTable } from './process-table.js';
-import { SocketOwners } from './socket-owners.js';
 import { FRAME, SpoolReader } from './spool.js';
 import { WallClock } from './wall-clock.js';
 
@@ -60,97 +55,6 @@ export async function compose(options: ComposeOptions): Promise<Composed> {
   } finally {
     writer.close();
   }
-}
-
-/** All that the spool says but the hellos. */
-export interface Gathered {
-  readonly start: StartNote;
-  readonly end: EndNote | null;
-  readonly counters: Counters | null;
-  /** As read last: after the window, or before it where the capture was killed. */
-  readonly host: Host;
-  readonly limits: readonly string[];
-  readonly table: ProcessTable;
-  readonly owners: SocketOwners;
-  readonly fingerprints: FingerprintTable;
-  readonly olderSockets: number;
-  readonly spool: SpoolReader;
-  /** CLOCK_BOOTTIME of the last record, for a capture that could not write its end. */
-  readonly lastBootTimeNs: bigint;
-}
-
-function gather(directory: string, writer: SnapshotWriter): Gathered {
-  const spool = new SpoolReader(directory);
-  const table = new ProcessTable();
-  const owners = new SocketOwners();
-  const fingerprints = new FingerprintTable();
-  const found = { start: null as StartNote | null, end: null as EndNote | null, counters: null as Counters | null };
-  const limits: string[] = [];
-  let host: Host | null = null;
-  let olderSockets = 0;
-  let lastBootTimeNs = 0n;
-  for (const { kind, payload } of spool.frames()) {
-    if (kind === FRAME.kernel) {
-      for (const record of kernelRecords(payload)) {
-        lastBootTimeNs = record.bootTimeNs;
-        if (record.type === 'process') table.kernel(record);
-        else if (record.type === 'exit') table.exit(record);
-      }
-      continue;
-    }
-    if (kind === FRAME.fingerprints) {
-      fingerprints.dumped(fingerprintEntries(payload));
-      continue;
-    }
-    const note = JSON.parse(payload.toString('utf8')) as Note;
-    switch (note.note) {
-      case 'start':
-        found.start = note;
-        break;
-      case 'process':
-        table.proc(note.row);
-        break;
-      case 'sockets':
-        for (const row of note.rows) {
-          writer.sockets.add(row);
-          owners.add(row);
-          if (row.when === 'start' && row.state === 'ESTABLISHED') olderSockets++;
-        }
-        break;
-      case 'cgroups':
-        for (const [id, path] of Object.entries(note.paths)) table.cgroup(BigInt(id), path);
-        break;
-      case 'host':
-        host = note.host;
-        break;
-      case 'action':
-        writer.actions.add(note.action);
-        break;
-      case 'counters':
-        found.counters = note.counters;
-        break;
-      case 'limit':
-        limits.push(note.text);
-        break;
-      case 'end':
-        found.end = note;
-    }
-  }
-  if (!found.start) {
-    throw new TlsnapError('input', directory, 'holds no start of a capture', ['Nothing can be recovered from it.']);
-  }
-  return {
-    ...found,
-    start: found.start,
-    host: host ?? found.start.host,
-    limits,
-    table,
-    owners,
-    fingerprints,
-    olderSockets,
-    spool,
-    lastBootTimeNs,
-  };
 }
 
 function writeHellos(options: ComposeOptions, gathered: Gathered, clock: WallClock, writer: SnapshotWriter): Tally {

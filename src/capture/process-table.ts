@@ -1,9 +1,10 @@
-import { containerOf, systemdUnitsOf } from '../procfs/container.js';
+import { containerOf } from '../procfs/container.js';
 import { emptyProcess } from '../procfs/process-row.js';
-import { hostStrings, textFields } from '../procfs/text.js';
+import { textFields } from '../procfs/text.js';
 import type { ExitRecord, KernelTask, ProcessRecord } from '../native/records.js';
 import type { Handshake } from '../snapshot/schema/handshake.js';
 import type { Process } from '../snapshot/schema/process.js';
+import { kernelRow } from './kernel-row.js';
 
 type HandshakeProcess = NonNullable<Handshake['process']>;
 
@@ -21,6 +22,8 @@ export class ProcessTable {
   readonly #views = new Map<string, KernelView[]>();
   readonly #exits = new Map<string, ExitRecord>();
   readonly #rows = new Map<string, Process>();
+  /** Rows of processes that were gone, of whose executables the files were read. */
+  readonly #gone = new Map<string, Process>();
   readonly #cgroups = new Map<bigint, string>();
 
   kernel(record: ProcessRecord): void {
@@ -38,11 +41,11 @@ export class ProcessTable {
     this.#exits.set(keyOf(record.pid, record.startTimeNs), record);
   }
 
-  /** What /proc said; a later reading of the same process (after an exec) replaces what it could read. */
-  proc(row: Process): void {
+  /** What was read of a process; a later reading of the same one (after an exec) replaces an earlier one. */
+  read(row: Process): void {
     if (row.startTimeNs === null) return;
-    const key = keyOf(row.pid, BigInt(row.startTimeNs));
-    if (row.sources.length > 0 || !this.#rows.has(key)) this.#rows.set(key, row);
+    const rows = row.sources.includes('proc') ? this.#rows : this.#gone;
+    rows.set(keyOf(row.pid, BigInt(row.startTimeNs)), row);
   }
 
   cgroup(id: bigint, path: string): void {
@@ -58,7 +61,7 @@ export class ProcessTable {
   ): HandshakeProcess {
     const key = keyOf(task.pid, task.startTimeNs);
     const row = this.#rows.get(key);
-    const exe = viewAt(this.#views.get(key), bootTimeNs)?.exe ?? null;
+    const exe = executableOf(viewAt(this.#views.get(key), bootTimeNs), row);
     const cgroup = this.#cgroupOf(task, row);
     return {
       pid: task.pid,
@@ -91,9 +94,12 @@ export class ProcessTable {
       const views = this.#views.get(key) ?? [];
       const exit = this.#exits.get(key);
       const first = views[0];
-      const row = merged(this.#rows.get(key), views.at(-1)?.record, (task) => this.#cgroupOf(task, undefined));
+      const read = this.#rows.get(key);
+      const row = merged(read && isOutdated(read, views) ? withoutProgram(read) : read, views.at(-1)?.record, (task) =>
+        this.#cgroupOf(task, undefined),
+      );
       yield {
-        ...row,
+        ...withDigest(row, this.#gone.get(key)),
         firstSeen: first ? formatBoot(first.bootTimeNs) : null,
         exited: exit ? formatBoot(exit.bootTimeNs) : null,
         exitCode: exit ? exit.exitCode : null,
@@ -119,60 +125,57 @@ function merged(
   cgroupOf: (task: KernelTask) => string | null,
 ): Process {
   if (!record) return row ?? emptyProcess(0);
-  const told = fromKernel(record, cgroupOf(record.task));
+  const told = kernelRow(record, cgroupOf(record.task));
   if (!row) return told;
   const filled = Object.entries(told).filter(([name, value]) => value !== null && isMissing(row, name));
-  return { ...row, ...Object.fromEntries(filled), sources: [...row.sources, 'kernel'], errors: row.errors };
+  const errors = [...row.errors, ...told.errors.filter(({ field }) => isMissing(row, field))];
+  return { ...row, ...Object.fromEntries(filled), sources: [...row.sources, 'kernel'], errors };
+}
+
+/** Of a path that was too long for the kernel's record /proc may know all, if it read the same program. */
+function executableOf(view: ProcessRecord | undefined, row: Process | undefined): Buffer | null {
+  if (!view?.exe) return null;
+  return view.exeCut && row?.exeInode === String(view.exeInode) ? null : view.exe;
+}
+
+/** Whether /proc was read before an exec, and not again after it. */
+function isOutdated({ exe }: Process, views: readonly KernelView[]): boolean {
+  const programs = views.map(({ record }) => record.exe?.toString('utf8'));
+  const last = programs.at(-1);
+  return last !== undefined && last !== exe && programs.slice(0, -1).includes(exe ?? undefined);
+}
+
+/** What is left of a row when the process runs another program now. */
+function withoutProgram(row: Process): Process {
+  const kept = Object.entries(row).filter(([name]) => !/^(?:exe|comm|cmdline|environ|loaderEnvironment)/.test(name));
+  const { exe, exeDeleted, exeMemfd, exeSize, exeDevice, exeInode, exeSha256, exeBuildId, exeHashedFrom } =
+    emptyProcess(row.pid);
+  const noExecutable = {
+    exe,
+    exeDeleted,
+    exeMemfd,
+    exeSize,
+    exeDevice,
+    exeInode,
+    exeSha256,
+    exeBuildId,
+    exeHashedFrom,
+  };
+  const nothing = { ...noExecutable, comm: null, cmdline: null, tlsLibraries: null, unusualLibraries: null };
+  return { ...(Object.fromEntries(kept) as Process), ...nothing };
+}
+
+/** Adds the digest that was taken of the executable's file when the process was gone. */
+function withDigest(row: Process, gone: Process | undefined): Process {
+  if (!gone || row.exeSha256 !== null || row.exeInode !== gone.exeInode) return row;
+  const { exeSize, exeSha256, exeBuildId, exeHashedFrom, errors } = gone;
+  const found = errors.filter(({ field }) => field === 'exeSha256');
+  return { ...row, exeSize, exeSha256, exeBuildId, exeHashedFrom, errors: [...row.errors, ...found] };
 }
 
 function isMissing(row: Process, name: string): boolean {
   const base = name.replace(/Raw$/, '');
   return (row as unknown as Record<string, unknown>)[base] === null;
-}
-
-function fromKernel(
-  { task, nsPid, exe, exeDeleted, exeInode, exeDevice, cmdline, cmdlineCut, ancestors }: ProcessRecord,
-  cgroup: string | null,
-): Process {
-  const words = cmdline && hostStrings(cmdline);
-  return {
-    ...emptyProcess(task.pid),
-    startTimeNs: String(task.startTimeNs),
-    sources: ['kernel'],
-    ppid: task.ppid,
-    ...textFields('comm', task.comm),
-    kernelThread: task.kernelThread,
-    uid: task.uid,
-    gid: task.gid,
-    nsPids: nsPid === 0 || nsPid === task.pid ? null : [task.pid, nsPid],
-    ...textFields('exe', exe),
-    exeDeleted: exe && exeDeleted,
-    exeMemfd: exe && exe.toString('latin1').startsWith('/memfd:'),
-    exeInode: exeInode === 0n ? null : String(exeInode),
-    exeDevice: exeInode === 0n ? null : exeDevice,
-    cmdline: words && words.values,
-    ...(words?.raw !== undefined && { cmdlineRaw: words.raw }),
-    cgroup,
-    container: containerOf(cgroup === null ? [] : [cgroup]),
-    ...(cgroup === null ? {} : systemdUnitsOf(cgroup)),
-    namespaces: {
-      net: task.netns,
-      pid: task.pidns,
-      mnt: null,
-      user: null,
-      uts: null,
-      ipc: null,
-      cgroup: null,
-      time: null,
-    },
-    parents: ancestors.map(({ pid, startTimeNs, comm }) => ({
-      pid,
-      startTimeNs: String(startTimeNs),
-      ...textFields('comm', comm),
-      exe: null,
-    })),
-    errors: cmdlineCut ? [{ field: 'cmdline', code: 'TRUNCATED' }] : [],
-  };
 }
 
 function senderOf({ pid, tid, startTimeNs, uid, gid, comm }: KernelTask): HandshakeProcess['sender'] {

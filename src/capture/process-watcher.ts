@@ -2,7 +2,7 @@ import type { HostReader } from '../host/reader.js';
 import { kernelRecords, type ProcessRecord } from '../native/records.js';
 import { sameStart } from '../procfs/clock-ticks.js';
 import { emptyProcess } from '../procfs/process-row.js';
-import { executableFields } from './kernel-row.js';
+import { kernelRow } from './kernel-row.js';
 import type { Process } from '../snapshot/schema/process.js';
 
 /** Reads each process that the kernel reports from /proc, as soon as it is reported. */
@@ -71,8 +71,7 @@ export class ProcessWatcher {
     if (row.sources.length > 0) this.#onRow(row);
     if (row.exe !== null || record.exe === null) return;
     // Gone: its executable may still be there.
-    const told = { ...emptyProcess(pid), startTimeNs, ...executableFields(record) };
-    this.#onRow(await this.#reader.hashGone(told));
+    this.#onRow(await this.#reader.hashGone(kernelRow(record, null)));
   }
 }
 

@@ -81,7 +81,16 @@ export class HostReader {
     if (options.hash === false || row.exe === null) return row;
     const untouchable = row.errors.some(({ field, code }) => field === 'exeFile' && NOT_READ.has(code));
     if (untouchable || this.#exhausted) return row;
-    return this.#addHash(row);
+    // By name only where the inode is known, and where the name means the same to us as to the process.
+    return this.#addHash(row, row.root === '/' ? nameOf(row) : null);
+  }
+
+  /**
+   * Adds the digest of the executable of a process that is gone, of which `row` says only what the kernel told: the file
+   * that has the name now, if it is the same inode.
+   */
+  async hashGone(row: Process): Promise<Process> {
+    return this.#exhausted || nameOf(row) === null ? row : this.#addHash(row, nameOf(row));
   }
 
   /** Every socket with its owners, in batches. Rejects only with what the lane's process could not survive. */
@@ -135,11 +144,9 @@ export class HostReader {
     }
   }
 
-  async #addHash(row: Process): Promise<Process> {
+  async #addHash(row: Process, path: string | null): Promise<Process> {
     const expect =
       row.exeDevice === null || row.exeInode === null ? null : { device: row.exeDevice, inode: row.exeInode };
-    // By name only where the inode is known, and where the name means the same to us as to the process.
-    const path = expect && row.exeDeleted === false && row.exeRaw === undefined && row.root === '/' ? row.exe : null;
     try {
       const { pid, startTimeNs } = row;
       const question = { kind: 'hash', pid, startTimeNs, path, expect } as const;
@@ -167,6 +174,12 @@ export class HostReader {
     this.#hungDevices.add(device);
     return true;
   }
+}
+
+/** The executable's path, where the file that it leads to can be told from any other. */
+function nameOf({ exe, exeRaw, exeDeleted, exeDevice, exeInode }: Process): string | null {
+  const isKnown = exeDevice !== null && exeInode !== null && exeDeleted === false && exeRaw === undefined;
+  return isKnown && exe?.startsWith('/') ? exe : null;
 }
 
 const NOT_READ: ReadonlySet<string> = new Set(['TIMEOUT', 'ABANDONED']);
