@@ -27,6 +27,29 @@ export const sizeFlag = Flags.custom<number>({
   },
 });
 
+/** What goes into the manifest about the case. */
+export const caseFlags = {
+  case: Flags.string({ helpValue: 'ID', description: 'case number' }),
+  evidence: Flags.string({ helpValue: 'ID', description: 'evidence number' }),
+  examiner: Flags.string({ helpValue: 'NAME', description: 'who takes it' }),
+  description: Flags.string({ helpValue: 'TEXT', description: 'free words' }),
+};
+
+/** The manifest's case from parsed `caseFlags`. */
+export function caseOf(flags: { [name in keyof typeof caseFlags]?: string | undefined }) {
+  return {
+    case: flags.case ?? null,
+    evidence: flags.evidence ?? null,
+    examiner: flags.examiner ?? null,
+    description: flags.description ?? null,
+  };
+}
+
+export const keyFlag = Flags.string({
+  helpValue: 'FILE|agent',
+  description: 'OpenSSH private key to sign with, or agent; without it a one-time key',
+});
+
 const UNITS: Record<string, 'milliseconds' | 'seconds' | 'minutes' | 'hours' | 'days'> = {
   ms: 'milliseconds',
   s: 'seconds',

@@ -1,6 +1,6 @@
 import type { Counters } from '../native/session.js';
 import type { SnapshotFacts } from '../snapshot/schema/manifest.js';
-import type { Gathered } from './compose.js';
+import type { Gathered } from './gather.js';
 
 /** What came out of the spool. */
 export interface Tally {

@@ -6,7 +6,7 @@ import { findCgroup } from '../capture/cgroup2.js';
 import { endSignal } from '../capture/end-signal.js';
 import { ProgressLine } from '../capture/progress.js';
 import { BaseCommand, sharedFlags } from '../command.js';
-import { durationFlag, sizeFlag } from '../flags.js';
+import { caseFlags, caseOf, durationFlag, keyFlag, sizeFlag } from '../flags.js';
 import { askPassphrase } from '../snapshot/ask-passphrase.js';
 import { defaultFileName } from '../snapshot/file-name.js';
 import { openSigner } from '../snapshot/signer.js';
@@ -30,14 +30,8 @@ export default class Capture extends BaseCommand {
       description: 'how long to watch: 10s, 5m, 1h or ISO 8601 [default: 60s]',
     }),
     output: sharedFlags.output,
-    key: Flags.string({
-      helpValue: 'FILE|agent',
-      description: 'OpenSSH private key to sign with, or agent; without it a one-time key',
-    }),
-    case: Flags.string({ helpValue: 'ID', description: 'case number' }),
-    evidence: Flags.string({ helpValue: 'ID', description: 'evidence number' }),
-    examiner: Flags.string({ helpValue: 'NAME', description: 'who takes it' }),
-    description: Flags.string({ helpValue: 'TEXT', description: 'free words' }),
+    key: keyFlag,
+    ...caseFlags,
     cgroup: Flags.string({ helpValue: 'PATH', description: 'watch only this cgroup2 directory and what is below it' }),
     netns: Flags.integer({ helpValue: 'INO', min: 1, description: 'watch only this network namespace, by inode' }),
     environ: Flags.boolean({ description: "keep the processes' environments too; they hold secrets" }),
@@ -74,12 +68,7 @@ export default class Capture extends BaseCommand {
       mapEntries: flags['map-size'],
       btfPath: flags.btf ?? null,
       environ: flags.environ,
-      case: {
-        case: flags.case ?? null,
-        evidence: flags.evidence ?? null,
-        examiner: flags.examiner ?? null,
-        description: flags.description ?? null,
-      },
+      case: caseOf(flags),
       toolVersion: this.config.version,
       signal: end.signal,
       onArmed: () => {

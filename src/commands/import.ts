@@ -1,5 +1,6 @@
 import { Args, Flags } from '@oclif/core';
 import { BaseCommand, sharedFlags } from '../command.js';
+import { caseFlags, caseOf, keyFlag } from '../flags.js';
 import { askPassphrase } from '../snapshot/ask-passphrase.js';
 import { importProgress } from '../pcap/import-progress.js';
 import { writeImport } from '../pcap/write-import.js';
@@ -31,14 +32,8 @@ export default class Import extends BaseCommand {
       description: 'snapshot to write, never over an existing file; - is stdout',
     }),
     quiet: sharedFlags.quiet,
-    key: Flags.string({
-      helpValue: 'FILE|agent',
-      description: 'OpenSSH private key to sign with, or agent; without it a one-time key',
-    }),
-    case: Flags.string({ helpValue: 'ID', description: 'case number' }),
-    evidence: Flags.string({ helpValue: 'ID', description: 'evidence number' }),
-    examiner: Flags.string({ helpValue: 'NAME', description: 'who examines' }),
-    description: Flags.string({ helpValue: 'TEXT', description: 'free words' }),
+    key: keyFlag,
+    ...caseFlags,
   };
 
   async run(): Promise<object> {
@@ -48,12 +43,7 @@ export default class Import extends BaseCommand {
       stdin: process.stdin,
       output: flags.output,
       signer: await openSigner(flags.key, askPassphrase),
-      case: {
-        case: flags.case ?? null,
-        evidence: flags.evidence ?? null,
-        examiner: flags.examiner ?? null,
-        description: flags.description ?? null,
-      },
+      case: caseOf(flags),
       toolVersion: this.config.version,
       progress: importProgress(flags.quiet ? null : process.stderr),
     });

@@ -3,6 +3,7 @@ import { compose } from '../capture/compose.js';
 import { coverageBlock } from '../capture/coverage-block.js';
 import { removeSpool, snapshotPath } from '../capture/spool.js';
 import { BaseCommand, sharedFlags } from '../command.js';
+import { keyFlag } from '../flags.js';
 import { askPassphrase } from '../snapshot/ask-passphrase.js';
 import { openSigner } from '../snapshot/signer.js';
 import { printable } from '../terminal.js';
@@ -21,10 +22,7 @@ export default class Recover extends BaseCommand {
   };
   static override flags = {
     output: sharedFlags.output,
-    key: Flags.string({
-      helpValue: 'FILE|agent',
-      description: 'OpenSSH private key to sign with, or agent; without it a one-time key',
-    }),
+    key: keyFlag,
     remove: Flags.boolean({ description: 'remove the spool when the snapshot is written' }),
     quiet: sharedFlags.quiet,
   };

@@ -1,0 +1,102 @@
+import { TlsnapError } from '../errors.js';
+import { fingerprintEntries, kernelRecords } from '../native/records.js';
+import type { Counters } from '../native/session.js';
+import type { Host } from '../snapshot/schema/host.js';
+import type { SnapshotWriter } from '../snapshot/writer.js';
+import { FingerprintTable } from './fingerprint-table.js';
+import type { EndNote, Note, StartNote } from './notes.js';
+import { ProcessTable } from './process-table.js';
+import { SocketOwners } from './socket-owners.js';
+import { FRAME, SpoolReader } from './spool.js';
+
+/** All that the spool says but the hellos. */
+export interface Gathered {
+  readonly start: StartNote;
+  readonly end: EndNote | null;
+  readonly counters: Counters | null;
+  /** As read last: after the window, or before it where the capture was killed. */
+  readonly host: Host;
+  readonly limits: readonly string[];
+  readonly table: ProcessTable;
+  readonly owners: SocketOwners;
+  readonly fingerprints: FingerprintTable;
+  readonly olderSockets: number;
+  readonly spool: SpoolReader;
+  /** CLOCK_BOOTTIME of the last record, for a capture that could not write its end. */
+  readonly lastBootTimeNs: bigint;
+}
+
+/** Reads a spool once. Sockets and actions go straight into the writer; the rest is small enough to be kept. */
+export function gather(directory: string, writer: SnapshotWriter): Gathered {
+  const spool = new SpoolReader(directory);
+  const table = new ProcessTable();
+  const owners = new SocketOwners();
+  const fingerprints = new FingerprintTable();
+  const found = { start: null as StartNote | null, end: null as EndNote | null, counters: null as Counters | null };
+  const limits: string[] = [];
+  let host: Host | null = null;
+  let olderSockets = 0;
+  let lastBootTimeNs = 0n;
+  for (const { kind, payload } of spool.frames()) {
+    if (kind === FRAME.kernel) {
+      for (const record of kernelRecords(payload)) {
+        lastBootTimeNs = record.bootTimeNs;
+        if (record.type === 'process') table.kernel(record);
+        else if (record.type === 'exit') table.exit(record);
+      }
+      continue;
+    }
+    if (kind === FRAME.fingerprints) {
+      fingerprints.dumped(fingerprintEntries(payload));
+      continue;
+    }
+    const note = JSON.parse(payload.toString('utf8')) as Note;
+    switch (note.note) {
+      case 'start':
+        found.start = note;
+        break;
+      case 'process':
+        table.read(note.row);
+        break;
+      case 'sockets':
+        for (const row of note.rows) {
+          writer.sockets.add(row);
+          owners.add(row);
+          if (row.when === 'start' && row.state === 'ESTABLISHED') olderSockets++;
+        }
+        break;
+      case 'cgroups':
+        for (const [id, path] of Object.entries(note.paths)) table.cgroup(BigInt(id), path);
+        break;
+      case 'host':
+        host = note.host;
+        break;
+      case 'action':
+        writer.actions.add(note.action);
+        break;
+      case 'counters':
+        found.counters = note.counters;
+        break;
+      case 'limit':
+        limits.push(note.text);
+        break;
+      case 'end':
+        found.end = note;
+    }
+  }
+  if (!found.start) {
+    throw new TlsnapError('input', directory, 'holds no start of a capture', ['Nothing can be recovered from it.']);
+  }
+  return {
+    ...found,
+    start: found.start,
+    host: host ?? found.start.host,
+    limits,
+    table,
+    owners,
+    fingerprints,
+    olderSockets,
+    spool,
+    lastBootTimeNs,
+  };
+}
