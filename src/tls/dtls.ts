@@ -260,7 +260,8 @@ function describe(message: Assembly, seq: number, error: string | null): DtlsHel
 
 /** The header that the message would have had in one fragment. */
 function wholeHeader({ message, length }: Fragment): Uint8Array {
-  const header = message.slice(0, DTLS_HANDSHAKE_HEADER_LENGTH);
+  // Not slice(): of a Buffer that is a view, and what is written below would land in the caller's memory.
+  const header = new Uint8Array(message.subarray(0, DTLS_HANDSHAKE_HEADER_LENGTH));
   header.set([0, 0, 0, length >> 16, (length >> 8) & 0xff, length & 0xff], 6);
   return header;
 }

@@ -186,7 +186,7 @@ export class HelloFinder {
     const isRecord = canStartRecord(bytes, at);
     const short = isRecord && bytes.length - at < RECORD_HEADER_LENGTH;
     if (verdict === 'unknown' || sslv2Length === null || short) {
-      this.#undecided = { bytes: bytes.slice(at), starts: [0], aligned: this.#aligned };
+      this.#undecided = { bytes: new Uint8Array(bytes.subarray(at)), starts: [0], aligned: this.#aligned };
       return 'undecided';
     }
     this.#aligned = false;

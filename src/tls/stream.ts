@@ -118,8 +118,9 @@ export class StreamAssembler {
     this.nextOffset += bytes.length;
   }
 
+  /** Copies; slice() of a Buffer would not. */
   #wait(index: number, offset: number, bytes: Uint8Array): void {
-    this.#pending.splice(index, 0, { offset, bytes: bytes.slice() });
+    this.#pending.splice(index, 0, { offset, bytes: new Uint8Array(bytes) });
     this.pendingBytes += bytes.length;
   }
 

@@ -1,5 +1,7 @@
 import test from 'ava';
 import fc from 'fast-check';
+import { CapturedPacket } from '../../../src/pcap/file/captured-packet.js';
+import { HelloExtractor } from '../../../src/pcap/flow/hello-extractor.js';
 import type { CapturedHello } from '../../../src/pcap/hello/captured-hello.js';
 import { essence, extract, packetsOf, pcapOf } from '../captures.js';
 import { readFixture } from '../tshark.js';
@@ -182,6 +184,32 @@ test('the same addresses in two VXLAN networks are two connections', (t) => {
       .length,
     1,
   );
+});
+
+test('what is kept of a packet is a copy: neither is the capture changed, nor does it matter what becomes of it', (t) => {
+  for (const name of ['dtls.pcapng', 'big-hello.pcap', 'quic.pcapng', 'proxies.pcap']) {
+    const packets = packetsOf(readFixture(name)).map(({ bytes }) => bytes);
+    const untouched = packets.map((bytes) => bytes.toString('hex'));
+    const wanted = collect(packets, 1).map(essence);
+    t.deepEqual(
+      packets.map((bytes) => bytes.toString('hex')),
+      untouched,
+      name,
+    );
+    // The reader of files uses its memory again for every piece: here, for every packet.
+    const hellos: string[] = [];
+    const extractor = new HelloExtractor((hello) => hellos.push(essence(hello)));
+    const packet = new CapturedPacket();
+    packet.linkType = 1;
+    for (const bytes of packets) {
+      packet.buffer = Buffer.from(bytes);
+      packet.end = bytes.length;
+      extractor.packet(packet);
+      packet.buffer.fill(0xee);
+    }
+    extractor.end();
+    t.deepEqual(hellos, wanted, name);
+  }
 });
 
 function collect(packets: readonly Buffer[], linkType = 101): CapturedHello[] {
