@@ -188,7 +188,14 @@ test('the same addresses in two VXLAN networks are two connections', (t) => {
 
 test('what is kept of a packet is a copy: neither is the capture changed, nor does it matter what becomes of it', (t) => {
   for (const name of ['dtls.pcapng', 'big-hello.pcap', 'quic.pcapng', 'proxies.pcap']) {
-    const packets = packetsOf(readFixture(name)).map(({ bytes }) => bytes);
+    const inOrder = packetsOf(readFixture(name)).map(({ bytes }) => bytes);
+    // Every other pair the wrong way round: then something must be kept.
+    const packets = inOrder.flatMap((_, index) =>
+      inOrder
+        .slice(index, index + 2)
+        .reverse()
+        .slice(index % 2 === 0 ? 0 : 2),
+    );
     const untouched = packets.map((bytes) => bytes.toString('hex'));
     const wanted = collect(packets, 1).map(essence);
     t.deepEqual(
