@@ -62,8 +62,10 @@ const PARTS = [
   'native/build/tlsnap.node',
   'oclif.manifest.json',
   'package.json',
+  'schemas',
 ];
-/** Types, source maps, addons for another JavaScript runtime. */
-const NEVER_RUN = /\.(?:d\.[cm]?ts|map|tsbuildinfo)$|\/prebuilds\//;
+/** Types, source maps, manuals, addons for another JavaScript runtime, and builds of a package for other module systems. */
+const NEVER_RUN =
+  /\.(?:[cm]?ts|map|tsbuildinfo|flow)$|\/prebuilds\/|\/(?:readme|changelog|history)[^/]*$|\/csv-\w+\/dist\/(?:cjs|iife|umd)\/|\/luxon\/build\//i;
 /** Optional to ssh2, which does without: addons that npm would compile on the spot. */
 const NOT_BUILT = new Set(['node_modules/cpu-features', 'node_modules/nan']);

@@ -3,8 +3,9 @@
  * Brings a checkout to where it can be built: installs the packages of package-lock.json, and on Debian and its kin, as
  * root, what of the system is missing. Anywhere else it says what to install. Run again, it does nothing in no time.
  *
- *   node scripts/setup.js          what the build needs
- *   node scripts/setup.js --test   and what the tests need
+ *   node scripts/setup.js            what the build needs
+ *   node scripts/setup.js --test     and what the tests need
+ *   node scripts/setup.js --bundle   and what `npm run bundle` needs
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
@@ -42,6 +43,7 @@ const PACKAGES = [
   { apt: 'qemu-system-x86', dnf: 'qemu-system-x86-core', for: 'test', why: 'boots the kernels of the matrix' },
   { apt: 'busybox-static', dnf: 'busybox', for: 'test', why: "the guests' shell" },
   { apt: 'cpio', dnf: 'cpio', for: 'test', why: "packs the guests' file system" },
+  { apt: 'libdeflate-tools', dnf: 'libdeflate-utils', for: 'bundle', why: 'compresses the bundle better than gzip' },
 ];
 
 const PROJECT = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -49,13 +51,13 @@ const PROJECT = dirname(dirname(fileURLToPath(import.meta.url)));
 main(process.argv.slice(2));
 
 function main(args) {
-  const unknown = args.find((arg) => arg !== '--test');
+  const unknown = args.find((arg) => arg !== '--test' && arg !== '--bundle');
   if (unknown !== undefined) {
-    console.error(`setup: ${unknown}: unknown; the only option is --test`);
+    console.error(`setup: ${unknown}: unknown; the options are --test and --bundle`);
     process.exit(2);
   }
   installNodePackages();
-  const wanted = PACKAGES.filter((entry) => entry.for === 'build' || args.includes('--test'));
+  const wanted = PACKAGES.filter((entry) => entry.for === 'build' || args.includes(`--${entry.for}`));
   if (process.platform !== 'linux') {
     console.log('setup: capture runs on Linux only; what is built here is the command line for offline work');
   } else if (hasCommand('dpkg-query') && hasCommand('apt-get')) {

