@@ -3,8 +3,9 @@ import { basename, join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { reasonAgainstCommands, reasonAgainstLiveTests, testUnless } from '../left-out.js';
 import { assertSameHellos, assertVerifies, executableOf, only, onPort, pythonExecutable } from './judge.js';
-import { type Actor, freePort, makeCertificate, openStage, until, type Stage } from './live.js';
+import { openStage, until } from './live.js';
 import { capturePackets } from './packets.js';
+import { startTlsServer } from './programs.js';
 
 // Real clients against a real server, over each version and address family. JA3 and JA3S are tshark's, from the packets;
 // pids are those the test started; the executable is the file behind the command.
@@ -97,7 +98,7 @@ for (const client of clients) {
 
 async function judgeClient(t: ExecutionContext, client: Client): Promise<void> {
   const stage = await openStage(t);
-  const { port, server } = await startServer(stage);
+  const { port, server } = await startTlsServer(stage);
   const packets = await capturePackets(stage.directory, [port]);
   const pids = new Map<string, number | undefined>();
   const captured = await stage.capture(async () => {
@@ -161,7 +162,7 @@ testUnless(
   "Chromium's post-quantum hello is whole, as tshark reads it, and its network process is named",
   async (t) => {
     const stage = await openStage(t);
-    const { port, server } = await startServer(stage);
+    const { port, server } = await startTlsServer(stage);
     let answered = false;
     server.process.stdout?.on('data', () => (answered = true));
     const packets = await capturePackets(stage.directory, [port]);
@@ -194,14 +195,6 @@ testUnless(
     await assertVerifies(t, captured.path);
   },
 );
-
-async function startServer(stage: Stage): Promise<{ port: number; server: Actor }> {
-  const { keyFile, certFile } = await makeCertificate(stage.directory);
-  const port = await freePort();
-  const script = join(import.meta.dirname, 'actors/tls-server.mjs');
-  const server = await stage.serve(port, process.execPath, [script, String(port), keyFile, certFile]);
-  return { port, server };
-}
 
 function bracketed(address: string): string {
   return address.includes(':') ? `[${address}]` : address;
