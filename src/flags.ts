@@ -45,6 +45,13 @@ export function caseOf(flags: { [name in keyof typeof caseFlags]?: string | unde
   };
 }
 
+export const feedsFlag = Flags.string({
+  helpValue: 'FILE',
+  description: "a feed of any known shape, gzip'd or not; may be given again",
+  multiple: true,
+  multipleNonGreedy: true,
+});
+
 export const keyFlag = Flags.string({
   helpValue: 'FILE|agent',
   description: 'OpenSSH private key to sign with, or agent; without it a one-time key',

@@ -2,8 +2,15 @@ import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { TlsnapError } from '../errors.js';
+import type { Hit } from '../intel/hit.js';
+import { IndicatorIndex } from '../intel/indicator-index.js';
+import { ja4FormsOf } from '../intel/ja4-forms.js';
+import { loadFeeds } from '../intel/load.js';
+import { Matcher } from '../intel/matches.js';
 import { createOutput } from '../snapshot/output.js';
+import type { Process } from '../snapshot/schema/process.js';
 import type { Signer } from '../snapshot/signer.js';
+import { Carver, type CarveMode } from './carver.js';
 import { compose, type Composed } from './compose.js';
 import { removeSpool, spoolPath } from './spool.js';
 import { keepWindow, type WindowOptions } from './window.js';
@@ -12,19 +19,58 @@ export interface CaptureOptions extends Omit<WindowOptions, 'spool'> {
   /** See WriterOptions.output. */
   readonly output: string;
   readonly signer: Signer;
+  /** Feeds to compare the snapshot with. */
+  readonly feeds: readonly string[];
+  readonly carve: CarveMode;
   readonly onWindowEnd?: () => void;
 }
 
+export interface Captured extends Composed {
+  /** What the feeds name, in the order of the timeline as far as it was in order. */
+  readonly hits: readonly Hit[];
+}
+
 /** A live window, from attaching to the signed snapshot. What was captured is in the spool whatever happens after. */
-export async function capture(options: CaptureOptions): Promise<Composed> {
+export async function capture(options: CaptureOptions): Promise<Captured> {
   createOutput(options.output);
+  const matcher = new Matcher(new IndicatorIndex(await loadFeeds(options.feeds)), { forms: ja4FormsOf });
   const spool = options.output === '-' ? memorySpool() : spoolPath(options.output);
-  await keepWindow({ ...options, spool });
-  options.onWindowEnd?.();
+  const carver = new Carver(options.carve);
   try {
-    const composed = await compose({ spool, output: options.output, signer: options.signer });
+    await keepWindow({ ...options, spool, onProcess: (row) => carver.see(row) });
+    options.onWindowEnd?.();
+    return await composeMatched(options, spool, matcher, carver);
+  } finally {
+    await carver.close();
+  }
+}
+
+async function composeMatched(
+  options: CaptureOptions,
+  spool: string,
+  matcher: Matcher,
+  carver: Carver,
+): Promise<Captured> {
+  const { output, signer } = options;
+  const hits: Hit[] = [];
+  const matched = new Set<string>();
+  const takeProcess = (row: Process): void => {
+    const found = matcher.process(row);
+    hits.push(...found);
+    const byHello = hits.some(({ process }) => process?.pid === row.pid && process.startTimeNs === row.startTimeNs);
+    if (row.exeSha256 !== null && (found.length > 0 || byHello)) matched.add(row.exeSha256);
+  };
+  try {
+    const composed = await compose({
+      spool,
+      output,
+      signer,
+      onHello: (row) => hits.push(...matcher.handshake({ seq: 0, ...row })),
+      onProcess: takeProcess,
+      executables: () => carver.executables(matched),
+    });
     removeSpool(spool);
-    return composed;
+    return { ...composed, hits };
   } catch (error) {
     throw withRecovery(error, spool);
   }

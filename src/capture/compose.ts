@@ -3,12 +3,17 @@ import { join } from 'node:path';
 import { ioError } from '../errors.js';
 import { summaryOf } from '../host/host-facts.js';
 import { kernelRecords, type KernelRecord } from '../native/records.js';
+import { formatTimeNs } from '../pcap/hello/time-text.js';
+import type { Action } from '../snapshot/schema/action.js';
 import type { Handshake } from '../snapshot/schema/handshake.js';
 import type { SnapshotFacts } from '../snapshot/schema/manifest.js';
+import type { Process } from '../snapshot/schema/process.js';
 import type { Signer } from '../snapshot/signer.js';
 import { SnapshotWriter, type WrittenSnapshot } from '../snapshot/writer.js';
+import type { HandshakeRow } from '../snapshot/timeline-file.js';
 import { FingerprintCache } from '../tls/fingerprint-cache.js';
 import { HelloAssembly, type AssembledHello } from './assembly.js';
+import type { CarvedExecutable } from './carver.js';
 import { coverageOf, type Tally } from './coverage.js';
 import { gather, type Gathered } from './gather.js';
 import { agree, helloRow } from './hello-row.js';
@@ -20,8 +25,11 @@ export interface ComposeOptions {
   /** See WriterOptions.output. */
   readonly output: string;
   readonly signer: Signer;
-  /** Called for each line of the timeline, in the order in which the hellos became whole. */
-  readonly onHello?: (row: Omit<Handshake, 'seq'>) => void;
+  /** Told of each line of the timeline, in the order in which the hellos became whole. */
+  readonly onHello?: (row: HandshakeRow) => void;
+  readonly onProcess?: (row: Process) => void;
+  /** Asked for the executables to copy when everything else is told. */
+  readonly executables?: () => Promise<readonly CarvedExecutable[]>;
 }
 
 export interface Composed {
@@ -45,11 +53,16 @@ export async function compose(options: ComposeOptions): Promise<Composed> {
     let processes = 0;
     for (const row of gathered.table.rows((bootTimeNs) => clock.format(bootTimeNs))) {
       writer.processes.add(row);
+      options.onProcess?.(row);
       processes++;
     }
     for (const row of gathered.fingerprints.rows((bootTimeNs) => clock.format(bootTimeNs)))
       writer.fingerprints.add(row);
     writer.host(gathered.host);
+    for (const { sha256, path, process } of (await options.executables?.()) ?? []) {
+      writer.executable(sha256, path);
+      writer.actions.add(copied(sha256, process));
+    }
     const snapshot = await writer.finish(factsOf(gathered, tally), options.signer);
     return { snapshot, handshakes: tally.rows, processes };
   } finally {
@@ -120,6 +133,11 @@ function factsOf(gathered: Gathered, tally: Tally): SnapshotFacts {
         },
     input: null,
   };
+}
+
+function copied(sha256: string, { pid, exe }: Process): Action {
+  const time = formatTimeNs(BigInt(Date.now()) * 1_000_000n);
+  return { time, action: 'executable-copied', subject: exe ?? `pid ${pid}`, detail: `pid ${pid} sha256 ${sha256}` };
 }
 
 /** A second try begins anew: what an earlier one staged is only a copy of what is in the spool. */

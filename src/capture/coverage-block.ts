@@ -1,7 +1,12 @@
+import type { Hit } from '../intel/hit.js';
 import type { WrittenSnapshot } from '../snapshot/writer.js';
 
 /** What the responder reads when the window is over, a line each; the last two go into the case notes. */
-export function coverageBlock({ manifest, path, manifestSha256 }: WrittenSnapshot, processes: number): string[] {
+export function coverageBlock(
+  { manifest, path, manifestSha256 }: WrittenSnapshot,
+  processes: number,
+  hits: readonly Hit[] = [],
+): string[] {
   const { coverage, window, signer, recovered } = manifest;
   const losses = Object.entries(coverage.lossesByKind).map(([kind, count]) => `${count} ${kind}`);
   const { reconciliation } = coverage;
@@ -19,8 +24,18 @@ export function coverageBlock({ manifest, path, manifestSha256 }: WrittenSnapsho
       : []),
     ...coverage.kernelFeaturesMissing.map((feature) => `missing     ${feature}`),
     ...coverage.limits.map((limit) => `limit       ${limit}`),
+    ...hits.slice(0, SHOWN_HITS).map(hitLine),
+    ...(hits.length > SHOWN_HITS ? [`hit         and ${hits.length - SHOWN_HITS} more: tlsnap match tells all`] : []),
     `signed by   ${signer.fingerprint} (${signer.source === 'one-time' ? 'one-time key' : signer.source})`,
     `snapshot    ${path}`,
     `manifest    SHA-256 ${manifestSha256}`,
   ];
 }
+
+function hitLine({ confidence, indicator, process, serverName }: Hit): string {
+  const who = process ? `${process.comm ?? '?'} (${process.pid ?? '?'})` : 'unknown process';
+  return `hit         ${confidence}: ${indicator.type} ${indicator.value} ${indicator.description} in ${who} ${serverName ?? ''}`.trimEnd();
+}
+
+/** The rest is for a terminal of its own. */
+const SHOWN_HITS = 10;

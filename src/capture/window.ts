@@ -36,7 +36,9 @@ export interface WindowOptions {
   readonly toolVersion: string;
   /** Ends the window early. */
   readonly signal: AbortSignal;
-  readonly onArmed?: () => void;
+  /** Told of each process that was read from /proc. */
+  readonly onProcess?: (row: Process) => void;
+  readonly onArmed?: () => unknown;
   readonly onProgress?: (progress: WindowProgress) => void;
 }
 
@@ -147,6 +149,7 @@ class LiveWindow {
     this.#deadline = performance.now() + options.windowMs;
     options.onArmed?.();
     this.#act('file-written', options.spool, 'the spool');
+    this.#act('host-read', '/proc /sys /etc', 'what host.json holds');
     for (const { name, id, tag } of loaded.programs) this.#act('program-loaded', name, `id ${id} tag ${tag}`);
     this.#act('link-attached', options.cgroup.path, loaded.programs.map(({ name }) => name).join(' '));
     if (options.cgroup.mount !== null) this.#note({ note: 'cgroups', paths: cgroupPaths(options.cgroup.mount) });
@@ -198,6 +201,7 @@ class LiveWindow {
 
   async #listSockets(when: Socket['when']): Promise<void> {
     const scoped = this.#options.cgroup.path !== '/' ? this.#options.cgroup.path : null;
+    this.#act('sockets-read', '/proc', `every process's descriptors and network tables, at the ${when}`);
     const sweep = await this.#reader.sockets(when, (rows) => {
       const ours = rows.filter((row) => this.#isWatched(row, scoped));
       if (ours.length > 0) this.#note({ note: 'sockets', rows: ours });
@@ -216,7 +220,15 @@ class LiveWindow {
   }
 
   #noteProcess(row: Process): void {
+    // The first look, which reads a name or two, is left unsaid.
+    if (row.readAt !== null) {
+      const file = row.exeHashedFrom === 'process' ? `/proc/${row.pid}/exe` : row.exe;
+      this.#act('process-read', String(row.pid), row.exeSha256 === null ? null : `and hashed ${file ?? ''}`);
+    } else if (row.exeSha256 !== null) {
+      this.#act('executable-read', row.exe ?? '', 'hashed; its process was gone');
+    }
     if (row.startTimeNs !== null) this.#seen.set(`${row.pid} ${row.startTimeNs}`, row);
+    this.#options.onProcess?.(row);
     this.#note({ note: 'process', row });
   }
 

@@ -1,12 +1,13 @@
 import { hostname } from 'node:os';
 import { Flags } from '@oclif/core';
 import { capture } from '../capture/capture.js';
+import { CARVE_MODES } from '../capture/carver.js';
 import { coverageBlock } from '../capture/coverage-block.js';
 import { findCgroup } from '../capture/cgroup2.js';
 import { endSignal } from '../capture/end-signal.js';
 import { ProgressLine } from '../capture/progress.js';
 import { BaseCommand, sharedFlags } from '../command.js';
-import { caseFlags, caseOf, durationFlag, keyFlag, sizeFlag } from '../flags.js';
+import { caseFlags, caseOf, durationFlag, feedsFlag, keyFlag, sizeFlag } from '../flags.js';
 import { askPassphrase } from '../snapshot/ask-passphrase.js';
 import { defaultFileName } from '../snapshot/file-name.js';
 import { openSigner } from '../snapshot/signer.js';
@@ -26,20 +27,26 @@ export default class Capture extends BaseCommand {
   static override flags = {
     window: durationFlag({
       default: { ms: 60_000, iso: 'PT60S' },
+      defaultHelp: () => Promise.resolve('60s'),
       helpValue: '60s',
-      description: 'how long to watch: 10s, 5m, 1h or ISO 8601 [default: 60s]',
+      description: 'how long to watch: 10s, 5m, 1h or ISO 8601',
     }),
     output: sharedFlags.output,
     key: keyFlag,
     ...caseFlags,
     cgroup: Flags.string({ helpValue: 'PATH', description: 'watch only this cgroup2 directory and what is below it' }),
     netns: Flags.integer({ helpValue: 'INO', min: 1, description: 'watch only this network namespace, by inode' }),
+    feed: feedsFlag,
+    carve: Flags.option({ options: CARVE_MODES, description: 'executables to copy into the snapshot' })({
+      default: 'none',
+    }),
     environ: Flags.boolean({ description: "keep the processes' environments too; they hold secrets" }),
     btf: Flags.string({ helpValue: 'FILE', description: 'types of a kernel without /sys/kernel/btf/vmlinux' }),
     'ring-size': sizeFlag({
       default: 16 * 1024 * 1024,
+      defaultHelp: () => Promise.resolve('16MiB'),
       helpValue: '16MiB',
-      description: 'kernel buffer, a power of two [default: 16MiB]',
+      description: 'kernel buffer, a power of two',
     }),
     'map-size': Flags.integer({
       min: 1,
@@ -57,7 +64,7 @@ export default class Capture extends BaseCommand {
     const output = flags.output ?? defaultFileName(hostname(), new Date().toISOString());
     const progress = new ProgressLine(flags.quiet ? null : process.stderr);
     const end = endSignal();
-    const { snapshot, handshakes, processes } = await capture({
+    const { snapshot, handshakes, processes, hits } = await capture({
       output,
       signer: await openSigner(flags.key, askPassphrase),
       windowMs: flags.window.ms,
@@ -67,32 +74,24 @@ export default class Capture extends BaseCommand {
       ringBytes: flags['ring-size'],
       mapEntries: flags['map-size'],
       btfPath: flags.btf ?? null,
+      feeds: flags.feed ?? [],
+      carve: flags.carve,
       environ: flags.environ,
       case: caseOf(flags),
       toolVersion: this.config.version,
       signal: end.signal,
-      onArmed: () => {
-        if (flags.verbose) this.logToStderr('armed: every handshake from now on is seen');
-      },
+      onArmed: () => flags.verbose && this.logToStderr('armed: every handshake from now on is seen'),
       onProgress: (now) => progress.show(now),
       onWindowEnd: () => progress.say('the window is over; writing the snapshot'),
     }).finally(() => {
       progress.clear();
       end.release();
     });
-    const { coverage, signer } = snapshot.manifest;
-    if (Object.keys(coverage.lossesByKind).length > 0) this.found();
-    if (!flags.quiet) {
-      for (const line of coverageBlock(snapshot, processes)) this.logToStderr(printable(line));
-    }
-    return {
-      snapshot: snapshot.path,
-      manifestSha256: snapshot.manifestSha256,
-      signer,
-      window: snapshot.manifest.window,
-      handshakes,
-      processes,
-      coverage,
-    };
+    const { coverage, signer, window } = snapshot.manifest;
+    if (Object.keys(coverage.lossesByKind).length > 0 || hits.length > 0) this.found();
+    const lines = flags.quiet ? [] : coverageBlock(snapshot, processes, hits);
+    for (const line of lines) this.logToStderr(printable(line));
+    const { path, manifestSha256 } = snapshot;
+    return { snapshot: path, manifestSha256, signer, window, handshakes, processes, coverage, hits };
   }
 }
