@@ -67,3 +67,9 @@ export type ReplayProcess = Pick<
   | 'exeHashedFrom'
   | 'cmdline'
 > & { readonly container: string | null };
+
+/** Turns events into text as they come; `head` is what stands before the first. Nothing is kept. */
+export interface ReplayOutput {
+  readonly head: string;
+  text(events: readonly ReplayEvent[]): string;
+}

@@ -1,15 +1,9 @@
 import { csvLines, type CsvCell } from '../csv.js';
-import type { ReplayEvent } from './replay-event.js';
+import type { ReplayEvent, ReplayOutput } from './replay-event.js';
 import { ReplayTable } from './replay-table.js';
 
 export const REPLAY_FORMATS = ['table', 'ndjson', 'csv'] as const;
 export type ReplayFormat = (typeof REPLAY_FORMATS)[number];
-
-/** Turns events into text as they come; `head` is what stands before the first. Nothing is kept. */
-export interface ReplayOutput {
-  readonly head: string;
-  text(events: readonly ReplayEvent[]): string;
-}
 
 /** `width` and `color` are the table's: the columns of the terminal, `null` where nothing shall be shortened. */
 export function replayOutput(format: ReplayFormat, width: number | null, color: boolean): ReplayOutput {

@@ -1,6 +1,5 @@
 import { padded, printable, shortened } from '../terminal.js';
-import type { HelloSeen, ReplayEvent, ReplayProcess } from './replay-event.js';
-import type { ReplayOutput } from './replay-output.js';
+import type { HelloSeen, ReplayEvent, ReplayOutput, ReplayProcess } from './replay-event.js';
 
 /**
  * Rows in columns of a width that is set before the first row, because the timeline may have no end. On a terminal

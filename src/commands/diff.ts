@@ -1,0 +1,47 @@
+import { Args, Flags } from '@oclif/core';
+import { DIFF_FORMATS, diffCsv, diffReport, diffTable } from '../analysis/diff-output.js';
+import { diffSnapshots, type Diff } from '../analysis/diff.js';
+import { BaseCommand, sharedFlags } from '../command.js';
+import { loadFeeds } from '../intel/load.js';
+import { slowly } from '../intel/slow-write.js';
+import { colored, printable } from '../terminal.js';
+
+export default class DiffCommand extends BaseCommand {
+  static override summary = 'compare two snapshots: what is new, gone and changed, and what stands out';
+  static override description =
+    'BEFORE is an earlier snapshot, or one of a host that is known to be good. Order of extensions, resumption, ports ' +
+    'that the system chose and pids make no difference. The exit code is 1 when something differs, or when a feed ' +
+    'matches something in AFTER.';
+  static override examples = [
+    '<%= config.bin %> <%= command.id %> monday.tlsnap.tar.gz tuesday.tlsnap.tar.gz',
+    '<%= config.bin %> <%= command.id %> golden-image.tlsnap.tar.gz web1.tlsnap.tar.gz --feed sslbl-ja3.csv',
+    '<%= config.bin %> <%= command.id %> monday.tlsnap.tar.gz tuesday.tlsnap.tar.gz --format csv > changes.csv',
+  ];
+  static override args = {
+    before: Args.string({ name: 'BEFORE', required: true, description: 'the snapshot to compare with' }),
+    after: Args.string({ name: 'AFTER', required: true, description: 'the snapshot in question' }),
+  };
+  static override flags = {
+    feed: Flags.string({
+      helpValue: 'FILE',
+      description: "a feed of any known shape, gzip'd or not; may be given again",
+      multiple: true,
+      multipleNonGreedy: true,
+    }),
+    format: Flags.option({ options: DIFF_FORMATS, description: 'how differences are written' })({ default: 'table' }),
+    quiet: sharedFlags.quiet,
+  };
+
+  async run(): Promise<Diff> {
+    const { args, flags } = await this.parse(DiffCommand);
+    const result = await diffSnapshots(args.before, args.after, await loadFeeds(flags.feed ?? [], {}));
+    const fresh = result.findings.some(({ status }) => status !== 'same');
+    if (result.differences.length > 0 || fresh || result.hits.total > 0) this.found();
+    if (this.jsonEnabled()) return result;
+    const write = slowly(process.stdout);
+    if (flags.format === 'json') this.logJson(result);
+    else await write(flags.format === 'csv' ? diffCsv(result) : diffTable(result, colored()));
+    if (!flags.quiet) for (const line of diffReport(result)) this.logToStderr(printable(line));
+    return result;
+  }
+}
