@@ -36,9 +36,7 @@ export interface WindowOptions {
   readonly toolVersion: string;
   /** Ends the window early. */
   readonly signal: AbortSignal;
-  /** Told of each process that was read from /proc. */
-  readonly onProcess?: (row: Process) => void;
-  readonly onArmed?: () => unknown;
+  readonly onArmed?: () => void;
   readonly onProgress?: (progress: WindowProgress) => void;
 }
 
@@ -228,7 +226,6 @@ class LiveWindow {
       this.#act('executable-read', row.exe ?? '', 'hashed; its process was gone');
     }
     if (row.startTimeNs !== null) this.#seen.set(`${row.pid} ${row.startTimeNs}`, row);
-    this.#options.onProcess?.(row);
     this.#note({ note: 'process', row });
   }
 
