@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import type { SnapshotFacts } from '../snapshot/schema/manifest.js';
 import type { SnapshotWriter } from '../snapshot/writer.js';
-import { FingerprintCache } from '../tls/fingerprint-cache.js';
 import type { ByteSource } from './file/byte-source.js';
 import type { CapturedPacket } from './file/captured-packet.js';
 import { type CaptureSummary, readCapture } from './file/read-capture.js';
 import { HelloExtractor } from './flow/hello-extractor.js';
-import { helloRow } from './hello/hello-row.js';
+import { HelloRowJson } from './hello/hello-row-json.js';
+import { ReorderWindow } from './hello/reorder-window.js';
 import { formatTimeNs } from './hello/time-text.js';
 
 /** What of the manifest an imported capture knows. */
@@ -30,11 +30,12 @@ export async function importCapture(
   writer: Pick<SnapshotWriter, 'handshakes'>,
   progress: (bytes: number) => void = () => undefined,
 ): Promise<ImportedCapture> {
-  const cache = new FingerprintCache();
+  const rows = new HelloRowJson();
+  const inOrder = new ReorderWindow((timeNs, json) => writer.handshakes.addJson(timeNs, json));
   const hellos = { client: 0, server: 0, truncated: 0 };
   const extractor = new HelloExtractor(
     (hello, ends) => {
-      writer.handshakes.add(hello.timeNs, helloRow(hello, ends, cache));
+      inOrder.add(hello.timeNs, rows.json(hello, ends));
       hellos[hello.kind]++;
       if (!hello.complete) hellos.truncated++;
     },
@@ -52,6 +53,7 @@ export async function importCapture(
     return undefined;
   });
   extractor.end();
+  inOrder.end();
   const losses = lossesOf(summary, extractor);
   const warnings = warningsOf(source.name, summary, extractor);
   const facts: ImportFacts = {

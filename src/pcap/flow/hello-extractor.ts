@@ -174,6 +174,11 @@ export class HelloExtractor implements PacketSink {
     if (flow instanceof TcpFlow || flow instanceof Opening) return;
     flow.datagram(found > 0, buffer, offset, end, () => packet.timeNs());
     this.settle(slot, flow);
+    // Another connection may come between the same ports; until then this one is the first to make room.
+    if (flow instanceof QuicFlow && !flow.done) {
+      if (flow.idle) table.retire(slot);
+      else table.revive(slot);
+    }
   }
 
   private resemblesDtls(buffer: Buffer, offset: number, end: number): boolean {

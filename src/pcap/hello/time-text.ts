@@ -6,6 +6,22 @@ export function formatTimeNs(timeNs: bigint): string {
   return `${new Date(seconds * 1000).toISOString().slice(0, 19)}.${nanos}Z`;
 }
 
+/** formatTimeNs() for times of which many lie in the same second. */
+export class TimeText {
+  private second = -1;
+  private text = '';
+
+  of(timeNs: bigint): string {
+    const second = Number(timeNs / BILLION);
+    if (timeNs < 0n || timeNs > LAST) return formatTimeNs(timeNs);
+    if (second !== this.second) {
+      this.second = second;
+      this.text = formatTimeNs(timeNs).slice(0, 20);
+    }
+    return `${this.text}${String(Number(timeNs % BILLION)).padStart(9, '0')}Z`;
+  }
+}
+
 /** The inverse of formatTimeNs(); digits beyond the ninth are dropped. 0 for what is no time. */
 export function parseTimeNs(text: string): bigint {
   const match = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d+))?Z$/.exec(text);

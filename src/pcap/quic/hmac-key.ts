@@ -5,8 +5,8 @@ import { hash } from 'node:crypto';
  * node:crypto, which is a stream, and a QUIC connection takes nine of them.
  */
 export class HmacKey {
-  private readonly inner = Buffer.alloc(BLOCK + MAX_MESSAGE, 0x36);
-  private readonly outer = Buffer.alloc(BLOCK + DIGEST, 0x5c);
+  private readonly inner = Buffer.allocUnsafe(BLOCK + MAX_MESSAGE).fill(0x36);
+  private readonly outer = Buffer.allocUnsafe(BLOCK + DIGEST).fill(0x5c);
 
   constructor(key: Uint8Array) {
     for (let at = 0; at < key.length; at++) {

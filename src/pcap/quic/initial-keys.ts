@@ -13,7 +13,7 @@ export class InitialKeys {
   private readonly sides: { client?: SideKeys; server?: SideKeys } = {};
 
   /** @param dcid destination connection id of the client's first packet, or of its first one after a Retry */
-  constructor(version: QuicVersion, dcid: Buffer) {
+  constructor(version: QuicVersion, dcid: Uint8Array) {
     this.version = version;
     this.secret = new HmacKey(new HmacKey(version.salt).sign(dcid));
   }

@@ -15,13 +15,13 @@ export interface LongPacket {
   readonly packetNumberAt: number;
 }
 
-/** A copy of the connection id whose length byte is at `at`. */
-export function copyConnectionId(buffer: Buffer, at: number): Buffer {
-  return Buffer.from(buffer.subarray(at + 1, at + 1 + buffer.readUInt8(at)));
+/** A copy of the connection id whose length byte is at `at`; not from Buffer's pool, which it would keep alive. */
+export function copyConnectionId(buffer: Buffer, at: number): Uint8Array {
+  return new Uint8Array(buffer.subarray(at + 1, at + 1 + buffer.readUInt8(at)));
 }
 
 /** Whether the connection id whose length byte is at `at` is this one. */
-export function isConnectionId(buffer: Buffer, at: number, id: Buffer): boolean {
+export function isConnectionId(buffer: Buffer, at: number, id: Uint8Array): boolean {
   if (buffer[at] !== id.length) return false;
   for (let index = 0; index < id.length; index++) if (buffer[at + 1 + index] !== id[index]) return false;
   return true;

@@ -28,6 +28,11 @@ export class QuicFlow {
     return this.failures >= MAX_FAILURES;
   }
 
+  /** True where every connection so far has had both its hellos; another one may still come. */
+  get idle(): boolean {
+    return this.connections.every(({ done }) => done);
+  }
+
   /** Bytes kept for hellos that are not whole yet. */
   get heldBytes(): number {
     return this.connections.reduce((sum, { heldBytes }) => sum + heldBytes, 0);
@@ -65,7 +70,7 @@ export class QuicFlow {
       if (!connection?.concerns(buffer, packet, fromLow)) continue;
       if (connection.done) return;
       const side = connection.clientIsLow === fromLow ? 'client' : 'server';
-      const frames = connection.keys.open(buffer, packet, side);
+      const frames = connection.open(buffer, packet, side);
       if (!frames) continue;
       connection.take(side, buffer, packet, frames, timeNs(), this.sink);
       return;
@@ -82,7 +87,9 @@ export class QuicFlow {
       this.failures++;
       return;
     }
-    let connection = this.connections.find((known) => known.clientIsLow === fromLow && known.retriedTo(dcid));
+    let connection = this.connections.find(
+      (known) => !known.done && known.clientIsLow === fromLow && known.retriedTo(buffer, packet),
+    );
     if (connection) connection.rekey(keys, dcid);
     else {
       connection = new Connection(keys, dcid, fromLow);
@@ -93,28 +100,42 @@ export class QuicFlow {
   }
 }
 
-class Connection {
+/** What a connection needs as long as hellos are looked for in it. */
+interface Search {
   keys: InitialKeys;
+  readonly client: CryptoStream;
+  readonly server: CryptoStream;
+}
+
+class Connection {
   readonly clientIsLow: boolean;
-  /** True once both hellos are seen, or too many packets came without them. */
-  done = false;
+  /** Null once both hellos are seen, or too many packets came without them: then only the ids stay. */
+  private search: Search | null;
   /** The ids that the client's packets are addressed to: the one it made up, and what the server asks for. */
-  private serverIds: Buffer[];
-  private clientId: Buffer | null = null;
-  private retryId: Buffer | null = null;
+  private serverIds: Uint8Array[];
+  private clientId: Uint8Array | null = null;
+  private retryId: Uint8Array | null = null;
   private retried = false;
   private clientSeen = false;
   private packets = 0;
-  private readonly streams = { client: new CryptoStream(), server: new CryptoStream() };
 
-  constructor(keys: InitialKeys, dcid: Buffer, clientIsLow: boolean) {
-    this.keys = keys;
+  constructor(keys: InitialKeys, dcid: Uint8Array, clientIsLow: boolean) {
+    this.search = { keys, client: new CryptoStream(), server: new CryptoStream() };
     this.serverIds = [dcid];
     this.clientIsLow = clientIsLow;
   }
 
+  get done(): boolean {
+    return this.search === null;
+  }
+
   get heldBytes(): number {
-    return this.streams.client.heldBytes + this.streams.server.heldBytes;
+    return this.search === null ? 0 : this.search.client.heldBytes + this.search.server.heldBytes;
+  }
+
+  /** The frames of a packet that `side` sent; null where the keys do not open it, or nothing is looked for any more. */
+  open(buffer: Buffer, packet: LongPacket, side: QuicSide): Buffer | null {
+    return this.search?.keys.open(buffer, packet, side) ?? null;
   }
 
   concerns(buffer: Buffer, packet: LongPacket, fromLow: boolean): boolean {
@@ -128,16 +149,16 @@ class Connection {
   }
 
   /** Only the first Retry counts (RFC 9000 section 17.2.5.2). */
-  noteRetry(scid: Buffer): void {
+  noteRetry(scid: Uint8Array): void {
     this.retryId ??= scid;
   }
 
-  retriedTo(dcid: Buffer): boolean {
-    return this.retryId?.equals(dcid) ?? false;
+  retriedTo(buffer: Buffer, packet: LongPacket): boolean {
+    return this.retryId !== null && isConnectionId(buffer, packet.dcidAt, this.retryId);
   }
 
-  rekey(keys: InitialKeys, dcid: Buffer): void {
-    this.keys = keys;
+  rekey(keys: InitialKeys, dcid: Uint8Array): void {
+    if (this.search) this.search.keys = keys;
     this.serverIds = [dcid];
   }
 
@@ -145,35 +166,36 @@ class Connection {
   take(side: QuicSide, buffer: Buffer, packet: LongPacket, frames: Buffer, timeNs: bigint, sink: QuicHelloSink): void {
     if (side === 'client') this.clientId ??= copyConnectionId(buffer, packet.scidAt);
     // The client addresses its next packets to the id that the server's first one names.
-    else this.noteServerId(copyConnectionId(buffer, packet.scidAt));
-    for (const message of this.streams[side].push(cryptoFrames(frames), timeNs)) this.message(side, message, sink);
+    else this.noteServerId(buffer, packet);
+    const messages = this.search?.[side].push(cryptoFrames(frames), timeNs) ?? [];
+    for (const message of messages) this.message(side, message, sink);
     if (++this.packets >= MAX_PACKETS) this.end(sink);
   }
 
-  private noteServerId(scid: Buffer): void {
-    if (this.serverIds.length >= MAX_SERVER_IDS || this.serverIds.some((id) => id.equals(scid))) return;
-    this.serverIds.push(scid);
+  private noteServerId(buffer: Buffer, { scidAt }: LongPacket): void {
+    if (this.serverIds.length >= MAX_SERVER_IDS || this.serverIds.some((id) => isConnectionId(buffer, scidAt, id)))
+      return;
+    this.serverIds.push(copyConnectionId(buffer, scidAt));
   }
 
   end(sink: QuicHelloSink): void {
-    if (this.done) return;
     for (const side of ['client', 'server'] as const) {
-      const message = this.streams[side].end();
+      const message = this.search?.[side].end();
       if (message) this.message(side, message, sink);
     }
-    this.done = true;
+    this.search = null;
   }
 
   private message(side: QuicSide, message: CryptoMessage, sink: QuicHelloSink): void {
     const kind: HelloKind | null = helloKind(message.raw.readUInt8(0));
-    if (kind !== side || this.done) return;
+    if (kind !== side || this.search === null) return;
     const isRetry = kind === 'server' && isRetryRandom(message.raw.subarray(RANDOM_START, RANDOM_END));
     const afterRetry = this.retried && !isRetry;
     const fromLow = (side === 'client') === this.clientIsLow;
     sink({ ...message, kind, transport: 'quic', records: 0, sslv2: false, afterRetry }, fromLow);
     if (isRetry) this.retried = true;
     if (kind === 'client' && message.complete) this.clientSeen = true;
-    if (kind === 'server' && !isRetry && message.complete && this.clientSeen) this.done = true;
+    if (kind === 'server' && !isRetry && message.complete && this.clientSeen) this.search = null;
   }
 }
 
