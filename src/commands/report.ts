@@ -1,0 +1,70 @@
+import { Args, Errors, Flags } from '@oclif/core';
+import { BaseCommand, EXIT, sharedFlags } from '../command.js';
+import { PLAIN_LIST_TYPES } from '../intel/shapes/plain-list.js';
+import { REPORT_FORMATS, REPORT_TABLES } from '../report/formats.js';
+import { printable } from '../terminal.js';
+import { writeReport } from '../write-report.js';
+
+export default class Report extends BaseCommand {
+  static override summary = 'write a snapshot as a file for people or for other tools';
+  static override description =
+    'html is one page that needs nothing else; csv has one table a file, safe to open in a spreadsheet; timesketch is JSONL, ' +
+    'or CSV where the output ends in .csv. With feeds every format is compared with them, and the exit code is 1 when ' +
+    'something hit.';
+  static override examples = [
+    '<%= config.bin %> <%= command.id %> host.tlsnap.tar.gz --format html --feed sslbl-ja3.csv --output host.html',
+    '<%= config.bin %> <%= command.id %> host.tlsnap.tar.gz --format csv --table processes --output processes.csv',
+    '<%= config.bin %> <%= command.id %> host.tlsnap.tar.gz --format timesketch --output host.jsonl',
+    '<%= config.bin %> <%= command.id %> host.tlsnap.tar.gz --format pcapng --output - | tshark -r -',
+  ];
+  static override args = {
+    snapshot: Args.string({ name: 'SNAPSHOT', required: true, description: 'the snapshot to report on' }),
+  };
+  static override flags = {
+    format: Flags.option({ options: REPORT_FORMATS, required: true, description: 'what is written' })(),
+    table: Flags.option({ options: REPORT_TABLES, description: 'which table of csv, handshakes by default' })(),
+    feed: Flags.string({
+      helpValue: 'FILE',
+      description: "a feed of any known shape, gzip'd or not; may be given again",
+      multiple: true,
+      multipleNonGreedy: true,
+    }),
+    as: Flags.option({ options: PLAIN_LIST_TYPES, description: 'what the hashes of a plain list are' })(),
+    output: Flags.string({
+      char: 'o',
+      helpValue: 'FILE',
+      description: 'write here, never over an existing file; - is stdout',
+      default: '-',
+    }),
+    quiet: sharedFlags.quiet,
+  };
+
+  async run(): Promise<object> {
+    const { args, flags } = await this.parse(Report);
+    if (this.jsonEnabled() && flags.output === '-') {
+      throw new Errors.CLIError('--json: the report itself goes to stdout', {
+        exit: EXIT.usage,
+        suggestions: ['Name a file with --output.'],
+      });
+    }
+    const result = await writeReport({
+      snapshot: args.snapshot,
+      format: flags.format,
+      table: flags.table,
+      feeds: flags.feed ?? [],
+      as: flags.as,
+      output: flags.output,
+    });
+    if (result.hits.total > 0) this.found();
+    if (!flags.quiet && !this.jsonEnabled()) {
+      const { total, high, medium, low } = result.hits;
+      const { notCompared, notes } = result;
+      if (flags.feed) this.logToStderr(`${total} hits: ${high} high, ${medium} medium, ${low} low`);
+      for (const { count, type, reason } of notCompared) {
+        this.logToStderr(printable(`not compared: ${count} ${type}, ${reason}`));
+      }
+      for (const note of notes) this.logToStderr(printable(note));
+    }
+    return result;
+  }
+}

@@ -1,0 +1,84 @@
+import type { Hit } from '../intel/hit.js';
+import type { Rows } from '../snapshot/schema/validators.js';
+import { csvText } from './csv-writer.js';
+import type { ReportTable } from './formats.js';
+import { type MarkedBatch, NO_HITS, type Renderer } from './renderer.js';
+import type { Column } from './tables/column.js';
+import { FINGERPRINT_COLUMNS } from './tables/fingerprints.js';
+import { HANDSHAKE_COLUMNS } from './tables/handshakes.js';
+import { MATCH_COLUMNS } from './tables/matches.js';
+import { PROCESS_COLUMNS } from './tables/processes.js';
+import { SOCKET_COLUMNS } from './tables/sockets.js';
+
+/** One table of a snapshot as CSV; docs/reports.md has the rule by which it is read back. */
+export function csvRenderer(table: ReportTable): Renderer {
+  switch (table) {
+    case 'handshakes':
+      return new MemberTable('handshakes', HANDSHAKE_COLUMNS);
+    case 'processes':
+      return new MemberTable('processes', PROCESS_COLUMNS);
+    case 'fingerprints':
+      return new MemberTable('fingerprints', FINGERPRINT_COLUMNS);
+    case 'sockets':
+      return new MemberTable('sockets', SOCKET_COLUMNS);
+    case 'matches':
+      return new MatchTable();
+  }
+}
+
+/** The rows of one member. */
+class MemberTable<Name extends 'handshakes' | 'processes' | 'fingerprints' | 'sockets'> implements Renderer {
+  readonly members: readonly [Name];
+  readonly shows: readonly ('handshakes' | 'processes')[];
+  readonly #columns: readonly Column<Rows[Name]>[];
+
+  constructor(member: Name, columns: readonly Column<Rows[Name]>[]) {
+    this.members = [member];
+    this.shows = member === 'handshakes' || member === 'processes' ? [member] : [];
+    this.#columns = columns;
+  }
+
+  head(): string {
+    return headOf(this.#columns);
+  }
+
+  rows({ rows, hits }: MarkedBatch): string {
+    const columns = this.#columns;
+    return csvText(
+      (rows as unknown as readonly Rows[Name][]).map((row, at) => {
+        const found = hits?.[at] ?? NO_HITS;
+        return columns.map(({ value }) => value(row, found));
+      }),
+    );
+  }
+
+  end(): string[] {
+    return [];
+  }
+}
+
+/** What feeds name in the snapshot, one hit a row. */
+class MatchTable implements Renderer {
+  readonly members = ['handshakes', 'processes'] as const;
+  readonly shows = ['handshakes', 'processes'] as const;
+
+  head(): string {
+    return headOf(MATCH_COLUMNS);
+  }
+
+  rows({ hits }: MarkedBatch): string {
+    return hits ? csvText(hits.flat().map(matchRow)) : '';
+  }
+
+  end(): string[] {
+    return [];
+  }
+}
+
+function matchRow(hit: Hit) {
+  return MATCH_COLUMNS.map(({ value }) => value(hit, NO_HITS));
+}
+
+function headOf<Row>(columns: readonly Column<Row>[]): string {
+  return csvText([columns.map(({ name }) => name)]);
+}

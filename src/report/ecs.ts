@@ -1,0 +1,170 @@
+import type { Hit } from '../intel/hit.js';
+import type { Snapshot } from '../snapshot/reader.js';
+import type { Handshake } from '../snapshot/schema/handshake.js';
+import { cipherSuiteName } from '../tls/names.js';
+import { type ClientSide, Connections } from './connections.js';
+import { type MarkedBatch, NO_HITS, type Renderer } from './renderer.js';
+import { handshakeSentence } from './sentences.js';
+
+/**
+ * Documents of the Elastic Common Schema, one a hello. What is negotiated (`tls.version`, `tls.cipher`,
+ * `tls.next_protocol`) comes with the ServerHello, together with what its client's hello said. ECS has no field for JA4:
+ * that, and whatever else it does not know, is under `tlsnap`.
+ */
+export function ecsRenderer(snapshot: Snapshot): Renderer {
+  const connections = new Connections();
+  const { manifest, manifestSha256 } = snapshot;
+  const constant = {
+    ecs: { version: ECS_VERSION },
+    observer: { vendor: 'tlsnap', product: 'tlsnap', version: manifest.tool.version, type: 'sensor' },
+    ...(manifest.host && {
+      host: compact({
+        hostname: manifest.host.hostname,
+        name: manifest.host.hostname,
+        id: manifest.host.machineId,
+        architecture: manifest.host.architecture,
+        os: compact({ full: manifest.host.os, kernel: manifest.host.kernel, type: 'linux' }),
+      }),
+    }),
+  };
+  return {
+    members: ['handshakes'],
+    shows: ['handshakes'],
+    head: () => '',
+    rows: (batch: MarkedBatch) => {
+      if (batch.member !== 'handshakes') return '';
+      let lines = '';
+      batch.rows.forEach((row, at) => {
+        const client = row.kind === 'server' ? connections.clientOf(row) : null;
+        const hits = batch.hits?.[at] ?? NO_HITS;
+        connections.take(row, hits);
+        lines += `${JSON.stringify({ ...document(row, client, hits, manifestSha256), ...constant })}\n`;
+      });
+      return lines;
+    },
+    end: () => [],
+  };
+}
+
+function document(row: Handshake, client: ClientSide | null, hits: readonly Hit[], snapshot: string): object {
+  const { flow, process, kind } = row;
+  const [clientEnd, serverEnd] = [
+    { ip: flow.src, port: flow.srcPort },
+    { ip: flow.dst, port: flow.dstPort },
+  ];
+  // Source and client are who opened the connection, whoever of the two sent this hello.
+  const [from, to] = kind === 'client' ? [clientEnd, serverEnd] : [serverEnd, clientEnd];
+  const serverName = kind === 'client' ? row.tls?.serverName : client?.serverName;
+  const destination = { address: to.ip, ...to, ...(serverName && { domain: serverName }) };
+  const source = { address: from.ip, ...from };
+  return {
+    '@timestamp': row.time,
+    message: handshakeSentence(row),
+    event: {
+      kind: hits.length > 0 ? 'alert' : 'event',
+      category: ['network'],
+      type: ['connection', 'protocol', 'info'],
+      action: kind === 'client' ? 'tls-client-hello' : 'tls-server-hello',
+      module: 'tlsnap',
+      dataset: 'tlsnap.handshake',
+      sequence: row.seq,
+      id: `${snapshot.slice(0, 16)}-${row.seq}`,
+    },
+    network: compact({
+      transport: row.transport === 'tcp' ? 'tcp' : 'udp',
+      type: flow.src.includes(':') ? 'ipv6' : 'ipv4',
+      protocol: row.transport === 'tcp' ? 'tls' : row.transport,
+      direction: row.role === null ? null : row.role === 'client' ? 'egress' : 'ingress',
+    }),
+    source,
+    client: source,
+    destination,
+    server: destination,
+    ...(process?.pid != null && {
+      process: compact({
+        pid: process.pid,
+        name: process.comm,
+        executable: process.exe,
+        entity_id: process.startTimeNs === null ? null : `${process.pid}-${process.startTimeNs}`,
+        thread: process.tid === null ? null : compact({ id: process.tid, name: process.threadComm }),
+        parent: process.ppid === null ? null : { pid: process.ppid },
+        user: process.uid === null ? null : { id: String(process.uid) },
+        group: process.gid === null ? null : { id: String(process.gid) },
+      }),
+      ...(process.container !== null && { container: { id: process.container } }),
+    }),
+    tls: tlsFields(row, client, serverName),
+    tlsnap: ownFields(row, client),
+    ...(hits.length > 0 && { threat: { enrichments: hits.map(enrichment) } }),
+  };
+}
+
+function tlsFields(row: Handshake, client: ClientSide | null, serverName: string | null | undefined): object {
+  const { tls, fingerprints, kind } = row;
+  if (kind === 'client') {
+    return {
+      client: compact({
+        ja3: fingerprints?.ja3,
+        server_name: serverName,
+        supported_ciphers: tls?.cipherSuites.map(cipherSuiteName),
+      }),
+    };
+  }
+  const [protocol, version] = tls?.version?.toLowerCase().split(' ') ?? [];
+  const cipher = tls?.cipherSuites[0];
+  return compact({
+    version,
+    version_protocol: protocol,
+    cipher: cipher === undefined ? null : cipherSuiteName(cipher),
+    next_protocol: tls?.alpn[0],
+    client: client && compact({ ja3: client.ja3, server_name: client.serverName }),
+    server: compact({ ja3s: fingerprints?.ja3s }),
+  });
+}
+
+function ownFields(row: Handshake, client: ClientSide | null): object {
+  const { fingerprints, tls, hello } = row;
+  return compact({
+    kind: row.kind,
+    role: row.role,
+    attribution: row.process?.attribution,
+    cgroup: row.process?.cgroup,
+    netns: row.flow.netns,
+    ja3_sha256: fingerprints?.ja3Sha256,
+    ja4: row.kind === 'client' ? fingerprints?.ja4 : client?.ja4,
+    ja4_r: fingerprints?.ja4r,
+    offered_version: row.kind === 'client' ? tls?.version : null,
+    offered_protocols: row.kind === 'client' ? tls?.alpn : null,
+    hello_retry_request: tls?.helloRetryRequest,
+    after_retry: hello.afterRetry || null,
+    complete: hello.complete,
+    error: row.error,
+  });
+}
+
+/** A hit, in the form that Elastic's indicator match rules leave behind. */
+function enrichment({ confidence, feed, indicator, matched, why }: Hit): object {
+  return {
+    indicator: compact({
+      confidence: `${confidence.charAt(0).toUpperCase()}${confidence.slice(1)}`,
+      description: indicator.description,
+      provider: feed,
+    }),
+    matched: { atomic: indicator.value, field: ECS_FIELDS[matched.field] ?? `tlsnap.${matched.field}`, type: 'tlsnap' },
+    tlsnap: { line: indicator.line, type: indicator.type, why },
+  };
+}
+
+/** Without what is not known. */
+function compact<T extends object>(fields: T): Partial<T> {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value != null)) as Partial<T>;
+}
+
+const ECS_VERSION = '8.17.0';
+const ECS_FIELDS: Readonly<Record<string, string>> = {
+  ja3: 'tls.client.ja3',
+  ja3s: 'tls.server.ja3s',
+  serverName: 'tls.client.server_name',
+  'flow.src': 'source.ip',
+  'flow.dst': 'destination.ip',
+};

@@ -1,0 +1,135 @@
+import type { Hit } from '../intel/hit.js';
+import type { Snapshot } from '../snapshot/reader.js';
+import type { Manifest } from '../snapshot/schema/manifest.js';
+import type { Handshake } from '../snapshot/schema/handshake.js';
+import { cipherSuiteName } from '../tls/names.js';
+import { type ClientSide, Connections } from './connections.js';
+import { type MarkedBatch, NO_HITS, type Renderer } from './renderer.js';
+import { handshakeSentence } from './sentences.js';
+import { epochMs } from './time.js';
+
+/**
+ * Events of OCSF's class network_activity (4001), one a hello, with the `host` profile for the process. A ServerHello is
+ * told with what its client's hello said.
+ */
+export function ocsfRenderer(snapshot: Snapshot): Renderer {
+  const connections = new Connections();
+  return {
+    members: ['handshakes'],
+    shows: ['handshakes'],
+    head: () => '',
+    rows: (batch: MarkedBatch) => {
+      if (batch.member !== 'handshakes') return '';
+      let lines = '';
+      batch.rows.forEach((row, at) => {
+        const client = row.kind === 'server' ? connections.clientOf(row) : null;
+        const hits = batch.hits?.[at] ?? NO_HITS;
+        connections.take(row, hits);
+        lines += `${JSON.stringify(event(row, client, hits, snapshot.manifest))}\n`;
+      });
+      return lines;
+    },
+    end: () => [],
+  };
+}
+
+function event(row: Handshake, client: ClientSide | null, hits: readonly Hit[], manifest: Manifest): object {
+  const { flow, kind } = row;
+  const [sender, receiver] = [
+    { ip: flow.src, port: flow.srcPort },
+    { ip: flow.dst, port: flow.dstPort },
+  ];
+  const [source, destination] = kind === 'client' ? [sender, receiver] : [receiver, sender];
+  const serverName = kind === 'client' ? row.tls?.serverName : client?.serverName;
+  const ja4 = kind === 'client' ? row.fingerprints?.ja4 : client?.ja4;
+  return {
+    activity_id: TRAFFIC,
+    activity_name: 'Traffic',
+    category_uid: 4,
+    category_name: 'Network Activity',
+    class_uid: NETWORK_ACTIVITY,
+    class_name: 'Network Activity',
+    type_uid: NETWORK_ACTIVITY * 100 + TRAFFIC,
+    type_name: 'Network Activity: Traffic',
+    severity_id: 1,
+    severity: 'Informational',
+    time: epochMs(row.time) ?? undefined,
+    message: handshakeSentence(row),
+    metadata: {
+      version: OCSF_VERSION,
+      product: { name: 'tlsnap', vendor_name: 'tlsnap', version: manifest.tool.version },
+      profiles: ['host'],
+      sequence: row.seq,
+    },
+    src_endpoint: source,
+    dst_endpoint: { ...destination, ...(serverName && { hostname: serverName }) },
+    connection_info: {
+      // 1 is inbound, 2 outbound, 0 unknown: an imported capture does not say.
+      direction_id: row.role === null ? 0 : row.role === 'client' ? 2 : 1,
+      protocol_num: row.transport === 'tcp' ? 6 : 17,
+      protocol_name: row.transport === 'tcp' ? 'tcp' : 'udp',
+      protocol_ver_id: flow.src.includes(':') ? 6 : 4,
+    },
+    tls: tlsObject(row, client, serverName),
+    ...(ja4 && { ja4_fingerprint_list: [ja4Fingerprint(ja4)] }),
+    ...(row.process?.pid != null && { actor: { process: processObject(row.process) } }),
+    ...(manifest.host && {
+      device: { hostname: manifest.host.hostname, type_id: 0, os: { name: manifest.host.os ?? 'Linux', type_id: 200 } },
+    }),
+    ...(hits.length > 0 && { enrichments: hits.map(enrichment) }),
+    unmapped: {
+      time_ns: row.time,
+      ja3_sha256: row.fingerprints?.ja3Sha256,
+      ja4_r: row.fingerprints?.ja4r,
+      error: row.error ?? undefined,
+    },
+  };
+}
+
+function tlsObject(row: Handshake, client: ClientSide | null, serverName: string | null | undefined): object {
+  const { tls, fingerprints, kind } = row;
+  const ja3 = kind === 'client' ? fingerprints?.ja3 : client?.ja3;
+  const cipher = kind === 'server' ? tls?.cipherSuites[0] : undefined;
+  return {
+    version: tls?.version ?? 'unknown',
+    ...(cipher !== undefined && { cipher: cipherSuiteName(cipher) }),
+    ...(kind === 'client' && { client_ciphers: tls?.cipherSuites.map(cipherSuiteName) }),
+    ...(serverName && { sni: serverName }),
+    ...(ja3 && { ja3_hash: md5Fingerprint(ja3) }),
+    ...(fingerprints?.ja3s !== undefined && { ja3s_hash: md5Fingerprint(fingerprints.ja3s) }),
+  };
+}
+
+function md5Fingerprint(value: string): object {
+  return { algorithm_id: 1, algorithm: 'MD5', value };
+}
+
+function ja4Fingerprint(value: string): object {
+  const [a, b, c] = value.split('_');
+  return { type_id: 1, type: 'JA4', value, section_a: a, section_b: b, section_c: c };
+}
+
+function processObject({ pid, tid, comm, exe, ppid, uid }: NonNullable<Handshake['process']>): object {
+  return {
+    pid,
+    ...(tid !== null && { tid }),
+    ...(comm !== null && { name: comm }),
+    ...(exe !== null && { file: { name: exe.slice(exe.lastIndexOf('/') + 1), path: exe, type_id: 1 } }),
+    ...(ppid !== null && { parent_process: { pid: ppid } }),
+    ...(uid !== null && { user: { uid: String(uid) } }),
+  };
+}
+
+function enrichment({ confidence, feed, indicator, matched, why }: Hit): object {
+  return {
+    name: matched.field,
+    value: indicator.value,
+    type: 'tlsnap-hit',
+    provider: feed,
+    data: { confidence, line: indicator.line, type: indicator.type, description: indicator.description, why },
+  };
+}
+
+const NETWORK_ACTIVITY = 4001;
+const TRAFFIC = 6;
+const OCSF_VERSION = '1.4.0';

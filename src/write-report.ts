@@ -1,0 +1,108 @@
+import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { findings } from './analysis/findings.js';
+import { ioError, TlsnapError } from './errors.js';
+import { loadFeeds } from './intel/load.js';
+import type { PlainListType } from './intel/shapes/plain-list.js';
+import { csvRenderer } from './report/csv.js';
+import { ecsRenderer } from './report/ecs.js';
+import type { ReportFormat, ReportTable } from './report/formats.js';
+import type { ChartLibrary } from './report/html/document.js';
+import { htmlRenderer } from './report/html/html.js';
+import { l2tcsvRenderer } from './report/l2tcsv.js';
+import { ocsfRenderer } from './report/ocsf.js';
+import { pcapngRenderer } from './report/pcapng.js';
+import type { Renderer } from './report/renderer.js';
+import { Report, type ReportSummary } from './report/report.js';
+import { timesketchRenderer } from './report/timesketch.js';
+import { zeekRenderer } from './report/zeek.js';
+import { createOutput } from './snapshot/output.js';
+import { openSnapshot, type Snapshot } from './snapshot/reader.js';
+
+export interface ReportOptions {
+  readonly snapshot: string;
+  readonly format: ReportFormat;
+  /** Of `csv`; the handshakes without it. */
+  readonly table: ReportTable | undefined;
+  readonly feeds: readonly string[];
+  /** What the hashes of a plain list are. */
+  readonly as: PlainListType | undefined;
+  /** A file that must not exist, or `-` for standard output. */
+  readonly output: string;
+}
+
+export interface ReportResult extends ReportSummary {
+  readonly output: string;
+  readonly format: ReportFormat;
+  readonly snapshot: string;
+  readonly manifestSha256: string;
+}
+
+/**
+ * Writes a report of one snapshot; nothing is left behind where that fails.
+ * @throws TlsnapError
+ */
+export async function writeReport(options: ReportOptions): Promise<ReportResult> {
+  requireSense(options);
+  const output = createOutput(options.output);
+  const feeds = await loadFeeds(options.feeds, { as: options.as });
+  const snapshot = await openSnapshot(options.snapshot);
+  const report = new Report(snapshot, await rendererOf(snapshot, options), feeds);
+  try {
+    await pipeline(Readable.from(report.chunks(), { objectMode: true, highWaterMark: 1 }), output.open());
+    output.commit();
+  } catch (error) {
+    output.abandon();
+    throw ioError(options.output, error);
+  }
+  const { format } = options;
+  const { name, manifestSha256 } = snapshot;
+  return { output: options.output, format, snapshot: name, manifestSha256, ...report.summary() };
+}
+
+function requireSense({ format, table, feeds }: ReportOptions): void {
+  if (table !== undefined && format !== 'csv') {
+    throw new TlsnapError('usage', `--table ${table}`, `--format ${format} is no table`, ['Use --format csv.']);
+  }
+  if (table === 'matches' && feeds.length === 0) {
+    throw new TlsnapError('usage', '--table matches', 'nothing can match without a feed', ['Name one with --feed.']);
+  }
+}
+
+async function rendererOf(snapshot: Snapshot, { format, table, output, feeds }: ReportOptions): Promise<Renderer> {
+  switch (format) {
+    case 'csv':
+      return csvRenderer(table ?? 'handshakes');
+    case 'timesketch':
+      return timesketchRenderer(snapshot, output.toLowerCase().endsWith('.csv') ? 'csv' : 'jsonl');
+    case 'l2tcsv':
+      return l2tcsvRenderer(snapshot);
+    case 'ecs':
+      return ecsRenderer(snapshot);
+    case 'ocsf':
+      return ocsfRenderer(snapshot);
+    case 'zeek':
+      return zeekRenderer(snapshot);
+    case 'pcapng':
+      return pcapngRenderer(snapshot);
+    case 'html':
+      return htmlRenderer(snapshot, {
+        chart: await readChartLibrary(),
+        findings: await findings(snapshot),
+        compared: feeds.length > 0,
+      });
+  }
+}
+
+/** uPlot, as its package brings it. */
+async function readChartLibrary(): Promise<ChartLibrary> {
+  const { resolve } = createRequire(import.meta.url);
+  const read = (file: string): Promise<string> => readFile(resolve(`uplot/${file}`), 'utf8');
+  return {
+    script: await read('dist/uPlot.iife.min.js'),
+    style: await read('dist/uPlot.min.css'),
+    licence: await read('LICENSE'),
+  };
+}
