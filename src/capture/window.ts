@@ -36,7 +36,9 @@ export interface WindowOptions {
   readonly toolVersion: string;
   /** Ends the window early. */
   readonly signal: AbortSignal;
-  readonly onArmed?: () => void;
+  /** Told of each process that was read from /proc. */
+  readonly onProcess?: (row: Process) => void;
+  readonly onArmed?: () => unknown;
   readonly onProgress?: (progress: WindowProgress) => void;
 }
 
@@ -226,6 +228,7 @@ class LiveWindow {
       this.#act('executable-read', row.exe ?? '', 'hashed; its process was gone');
     }
     if (row.startTimeNs !== null) this.#seen.set(`${row.pid} ${row.startTimeNs}`, row);
+    this.#options.onProcess?.(row);
     this.#note({ note: 'process', row });
   }
 
