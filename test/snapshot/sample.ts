@@ -151,7 +151,7 @@ export const HELLO = Buffer.from(
 );
 
 const NO_CAPABILITIES = { inheritable: null, permitted: 'ff', effective: null, bounding: null, ambient: null };
-const PROCESS: Process = {
+export const PROCESS: Process = {
   pid: 4242,
   startTimeNs: '123',
   startTimeTicks: '12',
@@ -202,7 +202,7 @@ const PROCESS: Process = {
   errors: [{ field: 'exeSha256', code: 'ESRCH' }],
 };
 
-const SOCKET: Socket = {
+export const SOCKET: Socket = {
   when: 'start',
   netns: 4_026_531_840,
   proto: 'tcp',
@@ -215,7 +215,7 @@ const SOCKET: Socket = {
   owners: [{ pid: 1, startTimeNs: null, comm: 'sshd', exe: null }],
 };
 
-const HOST: Host = {
+export const HOST: Host = {
   readAt: timeAt(0n),
   hostname: 'web1',
   machineId: null,
