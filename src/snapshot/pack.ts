@@ -5,6 +5,7 @@ import { Transform, type TransformCallback, type Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { TarArchive } from 'archiver';
 import { MEMBER_MODE } from './members.js';
+import { ParallelGzip } from './parallel-gzip.js';
 import { seal } from './seal.js';
 
 /** A member to pack: bytes at hand, or a staged file. */
@@ -23,9 +24,9 @@ export async function pack(
   time: Date,
   output: Writable,
 ): Promise<number> {
-  const archive = new TarArchive({ gzip: true, gzipOptions: { level: GZIP_LEVEL } });
+  const archive = new TarArchive({ highWaterMark: 4 * 1024 * 1024 });
   const sealing = new Sealing();
-  const packed = pipeline(archive, sealing, output);
+  const packed = pipeline(archive, new ParallelGzip(GZIP_LEVEL), sealing, output);
   const fed = feed(archive, folder, entries, time);
   // Either side may fail first (a member that cannot be read, a full disk): it must end the other.
   fed.catch((error: unknown) => archive.destroy(error as Error));
