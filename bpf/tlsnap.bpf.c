@@ -46,7 +46,6 @@ static __always_inline void track(struct bpf_sock_ops *ctx, __u8 role)
 	if (role == TLSNAP_ROLE_CONNECTED) {
 		/* The bases come with the SYN and the SYN-ACK, which pass the packet programs. */
 		identify(&connection->owner);
-		count(TLSNAP_COUNT_CONNECTED);
 	} else {
 		/* Softirq: whoever is current has nothing to do with this. The owner shows when it answers. */
 		connection->search[TLSNAP_EGRESS].base = ctx->snd_nxt;
@@ -58,11 +57,22 @@ static __always_inline void track(struct bpf_sock_ops *ctx, __u8 role)
 	}
 }
 
+/* An attempt that was refused is no connection: it counts when the peer has answered. */
+static __always_inline void count_established(struct bpf_sock_ops *ctx)
+{
+	struct bpf_sock *sk = ctx->sk;
+
+	if (sk && bpf_sk_storage_get(&connections, sk, NULL, 0))
+		count(TLSNAP_COUNT_CONNECTED);
+}
+
 SEC("sockops")
 int tlsnap_sockops(struct bpf_sock_ops *ctx)
 {
 	if (ctx->op == BPF_SOCK_OPS_TCP_CONNECT_CB)
 		track(ctx, TLSNAP_ROLE_CONNECTED);
+	else if (ctx->op == BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB)
+		count_established(ctx);
 	else if (ctx->op == BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB)
 		track(ctx, TLSNAP_ROLE_ACCEPTED);
 	return 1;

@@ -70,7 +70,7 @@ enum tlsnap_task_flags {
 
 /* Losses and totals, each counted where it happens. The order is that of the `counters` map. */
 enum tlsnap_counter {
-	TLSNAP_COUNT_CONNECTED, /* connections tracked from connect() */
+	TLSNAP_COUNT_CONNECTED, /* connections tracked from connect(), once established */
 	TLSNAP_COUNT_ACCEPTED, /* connections tracked from a listener */
 	TLSNAP_COUNT_WITH_HELLO, /* of these, those on which at least one hello was recognised */
 	TLSNAP_COUNT_CLIENT_HELLOS, /* ClientHellos recognised, at either end */
