@@ -48,19 +48,17 @@ export class HelloAssembly {
     const chunks = this.#listening.get(key) ?? [];
     this.#listening.delete(key);
     for (const chunk of chunks) {
-      this.#take({
-        ...chunk,
-        flow,
-        helloOffset: chunk.speculative ? chunk.helloOffset : (chunk.helloOffset - base) >>> 0,
-        streamOffset: (chunk.streamOffset - base) >>> 0,
-      });
+      this.#take(rebased(chunk, flow, base));
     }
   }
 
   /** Hands out what is left: hellos cut short, and those whose owner never showed. */
   end(): void {
     for (const chunks of this.#listening.values()) {
-      for (const chunk of chunks) if (!chunk.speculative) this.#take({ ...chunk, flow: { ...chunk.flow, cookie: 0n } });
+      // Their offsets are sequence numbers. Data that reaches a listener is the first of its stream.
+      const base = chunks.find(({ speculative }) => !speculative)?.helloOffset ?? 0;
+      for (const chunk of chunks)
+        if (!chunk.speculative) this.#take(rebased(chunk, { ...chunk.flow, cookie: 0n }, base));
       this.#endConnection(0n);
     }
     this.#listening.clear();
@@ -222,6 +220,16 @@ function finishPart(part: Part): { part: Part; hello: FoundHello } {
       sslv2: part.sslv2,
       error: `stream at offset ${part.start}: looked like a hello to the kernel, and is none`,
     },
+  };
+}
+
+/** A listener's chunk as the connection's own, whose stream begins at the sequence number `base`. */
+function rebased(chunk: ChunkRecord, flow: KernelFlow, base: number): ChunkRecord {
+  return {
+    ...chunk,
+    flow,
+    helloOffset: chunk.speculative ? chunk.helloOffset : (chunk.helloOffset - base) >>> 0,
+    streamOffset: (chunk.streamOffset - base) >>> 0,
   };
 }
 
