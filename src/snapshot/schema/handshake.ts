@@ -25,7 +25,7 @@ export const HandshakeProcess = Type.Object(
     comm: orNull(Type.String({ description: "the process's name: that of its first thread" })),
     commRaw: Type.Optional(base64),
     threadComm: orNull(Type.String({ description: 'the name of the acting thread, where it is another one' })),
-    exe: orNull(Type.String()),
+    exe: orNull(Type.String({ description: 'a path too long for the kernel\'s record is its end behind ".../"' })),
     exeRaw: Type.Optional(base64),
     cgroup: orNull(Type.String()),
     container: orNull(Type.String({ description: 'container id' })),

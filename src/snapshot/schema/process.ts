@@ -135,7 +135,11 @@ export const Process = Type.Object(
     seccomp: orNull(Type.Enum(['disabled', 'strict', 'filter'])),
     noNewPrivs: orNull(Type.Boolean()),
     capabilities: orNull(Capabilities),
-    exe: orNull(Type.String({ description: 'without the kernel\'s " (deleted)"' })),
+    exe: orNull(
+      Type.String({
+        description: 'without the kernel\'s " (deleted)"; of a path too long for its record the end behind ".../"',
+      }),
+    ),
     exeRaw: Type.Optional(base64),
     exeDeleted: orNull(Type.Boolean()),
     exeMemfd: orNull(Type.Boolean()),
