@@ -66,6 +66,6 @@ const PARTS = [
 ];
 /** Types, source maps, manuals, addons for another JavaScript runtime, and builds of a package for other module systems. */
 const NEVER_RUN =
-  /\.(?:[cm]?ts|map|tsbuildinfo|flow)$|\/prebuilds\/|\/(?:readme|changelog|history)[^/]*$|\/csv-\w+\/dist\/(?:cjs|iife|umd)\/|\/luxon\/build\//i;
+  /\.(?:[cm]?ts|map|tsbuildinfo|flow)$|\/prebuilds\/|\/(?:readme|changelog|history)[^/]*$|\/csv-\w+\/dist\/(?:cjs|iife|umd)\/|\/luxon\/(?:src|build\/(?:amd|cjs-browser|global))\//i;
 /** Optional to ssh2, which does without: addons that npm would compile on the spot. */
-const NOT_BUILT = new Set(['node_modules/cpu-features', 'node_modules/nan']);
+const NOT_BUILT = new Set(['node_modules/buildcheck', 'node_modules/cpu-features', 'node_modules/nan']);

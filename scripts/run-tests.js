@@ -14,7 +14,7 @@ import { fileURLToPath } from 'node:url';
 
 const PROJECT = dirname(dirname(fileURLToPath(import.meta.url)));
 const ONE_AT_A_TIME = ['--serial', '--concurrency', '1'];
-const LIVE_ROOMS = ['test/kernel/', 'test/native/'];
+const LIVE_ROOMS = ['test/bundle/', 'test/kernel/', 'test/native/'];
 const MATRIX_ROOM = 'test/kernels/';
 /** A test's title carries this where it skips itself; what follows is the reason. */
 const LEFT_OUT = ' [left out: ';
@@ -43,12 +43,15 @@ await runTests(
   files.filter((file) => !isLive(file) && !isMatrix(file)),
   [],
 );
+// The bundle is what the kernels of the matrix run, so it must be the one of this tree.
+if (isRoot) runScript('scripts/bundle.ts');
 await runTests('live', files.filter(isLive), ONE_AT_A_TIME);
 if (isRoot) {
-  spawnSync(process.execPath, ['--import', 'tsx', 'scripts/kernels/fetch.ts'], { cwd: PROJECT, stdio: 'inherit' });
+  runScript('scripts/kernels/fetch.ts');
   await runTests('kernels', files.filter(isMatrix), [...ONE_AT_A_TIME, '--timeout', '20m']);
 } else {
   leftOut.push('the kernel matrix: needs root on Linux here; npm run test:kernels tries it anyway');
+  totals.skipped++;
 }
 
 if (leftOut.length > 0) console.log(`\nLeft out:\n${leftOut.map((line) => `  ${line}`).join('\n')}`);
@@ -60,6 +63,12 @@ if (forbidden.length > 0) {
 }
 console.log(`\n${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped`);
 process.exitCode = totals.failed === 0 && totals.passed > 0 ? 0 : 1;
+
+/** What goes wrong in it shows in the tests that need what it makes. */
+function runScript(script) {
+  console.log(`\n== ${script}`);
+  spawnSync(process.execPath, ['--import', 'tsx', script], { cwd: PROJECT, stdio: 'inherit' });
+}
 
 /** Runs AVA over `tests`, prints its tests as they end, and adds to the totals. */
 async function runTests(name, tests, flags) {

