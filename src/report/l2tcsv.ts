@@ -1,3 +1,4 @@
+import type { CsvCell } from '../csv.js';
 import type { Snapshot } from '../snapshot/reader.js';
 import { printable } from '../terminal.js';
 import { csvText } from './csv-writer.js';
@@ -8,7 +9,7 @@ import { type TimelineEvent, timelineEvents } from './timeline-events.js';
 
 /** log2timeline's CSV, version 2: the 17 columns of Plaso's l2tcsv output, times in UTC. */
 export function l2tcsvRenderer(snapshot: Snapshot): Renderer {
-  const host = snapshot.manifest.host?.hostname ?? '-';
+  const host = snapshot.manifest.host?.hostname ?? null;
   return {
     members: ['handshakes', 'processes'],
     shows: ['handshakes', 'processes'],
@@ -18,7 +19,7 @@ export function l2tcsvRenderer(snapshot: Snapshot): Renderer {
   };
 }
 
-function cells(event: TimelineEvent, host: string): (string | number)[] {
+function cells(event: TimelineEvent, host: string | null): CsvCell[] {
   const { time, handshake, process, message } = event;
   const who = handshake ? handshake.process : process;
   const valid = epochMs(time) !== null;
@@ -31,15 +32,15 @@ function cells(event: TimelineEvent, host: string): (string | number)[] {
     handshake ? 'NET' : 'PROC',
     handshake ? 'TLS handshake' : 'Process',
     event.meaning,
-    who?.uid == null ? '-' : String(who.uid),
-    host,
+    who?.uid == null ? null : String(who.uid),
+    host && printable(host),
     message.length > MAX_SHORT ? `${message.slice(0, MAX_SHORT - 3)}...` : message,
     message,
     2,
-    // One line a cell: readers of this format split at line ends.
-    printable(who?.exe ?? '-'),
-    process?.exeInode ?? '-',
-    event.hits.length === 0 ? '-' : event.hits.map(hitSentence).join('; '),
+    // Nothing is an empty cell, where Plaso writes a dash that a spreadsheet would calculate with. One line a cell.
+    who?.exe == null ? null : printable(who.exe),
+    process?.exeInode,
+    event.hits.length === 0 ? null : event.hits.map(hitSentence).join('; '),
     'tlsnap',
     extra(event),
   ];

@@ -34,6 +34,11 @@ export function brief(time: string): string {
   return `${time.slice(0, 10)} ${time.slice(11, 23)}`;
 }
 
+/** The same without its day, if that is `day`. */
+export function clock(time: string, day: string): string {
+  return time.slice(0, 10) === day ? time.slice(11, 23) : brief(time);
+}
+
 const SOURCES = {
   live: 'live capture',
   recorder: 'flight recorder',

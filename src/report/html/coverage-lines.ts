@@ -9,12 +9,16 @@ export function coverageLines({ coverage, recovered }: Manifest): CoverageLine[]
     ...(recovered
       ? [bad(`recovered from a killed capture; ${count(recovered.bytesLost)} bytes of its spool could not be kept`)]
       : []),
-    ...Object.entries(coverage.lossesByKind).map(([kind, lost]) => some(lost, 'events lost', 'bad', kind)),
-    some(coverage.hellosTruncated, 'hellos cut short'),
-    some(coverage.hellosWithoutProcess, 'hellos without a process'),
-    some(coverage.connectionsWithoutHello ?? 0, 'connections without a hello'),
-    some(coverage.socketsOlderThanWindow ?? 0, 'sockets older than the window: their hellos were before it'),
-    some(coverage.redacted, 'values redacted'),
+    ...Object.entries(coverage.lossesByKind).map(([kind, lost]) => some(lost, 'event', `lost (${shown(kind)})`, 'bad')),
+    some(coverage.hellosTruncated, 'hello', 'cut short'),
+    some(coverage.hellosWithoutProcess, 'hello', 'without a process'),
+    some(coverage.connectionsWithoutHello ?? 0, 'connection', 'without a hello'),
+    some(
+      coverage.socketsOlderThanWindow ?? 0,
+      'socket',
+      'older than the window: what was said on it before is not here',
+    ),
+    some(coverage.redacted, 'value', 'redacted'),
     ...coverage.kernelFeaturesMissing.map((feature) => warn(`the kernel lacked ${feature}`)),
     ...coverage.limits.map(warn),
     ...coverage.notes.map((note): CoverageLine => ({ text: shown(note), tone: 'plain' })),
@@ -27,9 +31,8 @@ export function coverageLines({ coverage, recovered }: Manifest): CoverageLine[]
   return [{ text: complete ? `${seen}; no gaps recorded` : seen, tone: complete ? 'good' : 'plain' }, ...gaps];
 }
 
-function some(value: number, what: string, tone: 'warn' | 'bad' = 'warn', kind?: string): CoverageLine | null {
-  if (value === 0) return null;
-  return { text: `${count(value)} ${what}${kind === undefined ? '' : ` (${shown(kind)})`}`, tone };
+function some(value: number, what: string, rest: string, tone: 'warn' | 'bad' = 'warn'): CoverageLine | null {
+  return value === 0 ? null : { text: `${count(value)} ${what}${value === 1 ? '' : 's'} ${rest}`, tone };
 }
 
 function warn(text: string): CoverageLine {

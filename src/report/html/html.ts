@@ -6,7 +6,7 @@ import type { Handshake } from '../../snapshot/schema/handshake.js';
 import type { Socket } from '../../snapshot/schema/socket.js';
 import { type MarkedBatch, NO_HITS, type Renderer } from '../renderer.js';
 import { endpoint } from '../sentences.js';
-import { brief, caseFacts } from './case-facts.js';
+import { brief, caseFacts, clock } from './case-facts.js';
 import { coverageLines } from './coverage-lines.js';
 import { type ChartLibrary, pageDocument } from './document.js';
 import { FingerprintCounts } from './fingerprint-counts.js';
@@ -41,12 +41,15 @@ class Page implements Renderer {
   readonly #hits = new KeptRows(2000);
   readonly #map = new KeptRows(1000);
   readonly #sockets = new KeptRows(2000);
+  /** The day of the whole window, which need not be repeated; empty where it has several. */
+  readonly #day: string;
   readonly #counts = { handshakes: 0, processes: 0, hits: 0 };
 
   constructor(snapshot: Snapshot, options: PageOptions) {
     this.#snapshot = snapshot;
     this.#options = options;
     const { start, end } = snapshot.manifest.window;
+    this.#day = start.slice(0, 10) === end.slice(0, 10) ? start.slice(0, 10) : '';
     this.#histogram = new Histogram(start, end);
   }
 
@@ -59,10 +62,10 @@ class Page implements Renderer {
     batch.rows.forEach((_, at) => {
       const found = hits?.[at] ?? NO_HITS;
       this.#counts.hits += found.length;
-      for (const hit of found) this.#hits.add(() => hitRow(hit), hit.confidence !== 'low');
+      for (const hit of found) this.#hits.add(() => hitRow(hit, this.#day), hit.confidence !== 'low');
     });
     if (batch.member === 'handshakes') batch.rows.forEach((row, at) => this.#handshake(row, hits?.[at] ?? NO_HITS));
-    if (batch.member === 'fingerprints') for (const row of batch.rows) this.#map.add(() => mapRow(row));
+    if (batch.member === 'fingerprints') for (const row of batch.rows) this.#map.add(() => mapRow(row, this.#day));
     if (batch.member === 'sockets') for (const row of batch.rows) this.#sockets.add(() => socketRow(row));
     if (batch.member === 'processes') {
       this.#counts.processes += batch.rows.length;
@@ -83,7 +86,7 @@ class Page implements Renderer {
     this.#histogram.add(row, hits.length > 0);
     this.#groups.add(row, hits.length);
     this.#prints.add(row, hits.length > 0);
-    this.#handshakes.add(() => handshakeRow(row, hits), hits.length > 0 || row.error !== null);
+    this.#handshakes.add(() => handshakeRow(row, hits, this.#day), hits.length > 0 || row.error !== null);
   }
 
   #data(): PageData {
@@ -138,7 +141,7 @@ class Page implements Renderer {
         : this.#hits.note('hits');
     return [
       table('findings', 'Findings', FINDING_COLUMNS, kept.map(findingRow), findingNote),
-      table('hits', 'Feed hits', HIT_COLUMNS, this.#hits.rows, hitNote),
+      table('hits', 'Feed hits', HIT_COLUMNS, this.#hits.rows.sort(byConfidence), hitNote),
       table('handshakes', 'Hellos', HANDSHAKE_COLUMNS, this.#handshakes.rows, this.#handshakes.note('hellos')),
       table('fingerprints', 'Fingerprints', PRINT_COLUMNS, this.#prints.rows(), this.#prints.note()),
       table('map', "Kernel's map of fingerprints", MAP_COLUMNS, this.#map.rows, this.#map.note('entries')),
@@ -161,39 +164,42 @@ function findingRow({ confidence, summary, why, pid, processes, handshakes }: Fi
   return [confidence, shown(summary, 600), shown(why.join('; '), 1000), pid, processes, handshakes];
 }
 
-function hitRow({ confidence, time, indicator, feed, process, serverName, flow, why }: Hit): Cell[] {
+function hitRow({ confidence, time, indicator, feed, process, serverName, flow, why }: Hit, day: string): Cell[] {
   const { type, value, description, line } = indicator;
   return [
     confidence,
-    time && brief(time),
+    time && clock(time, day),
     `${type} ${shown(value)}`,
     shownOrNull(description),
-    process && `${shown(process.exe ?? process.comm ?? '?')} (${process.pid})`,
+    process?.pid == null ? null : `${shown(process.exe ?? process.comm ?? '?')} (${process.pid})`,
     shownOrNull(serverName ?? (flow && endpoint(flow.dst, flow.dstPort))),
-    shown(`${feed}, line ${line}`),
     shown(why.join('; '), 600),
+    shown(`${feed.slice(feed.lastIndexOf('/') + 1)}, line ${line}`),
   ];
 }
 
-function handshakeRow(row: Handshake, hits: readonly Hit[]): Cell[] {
+function handshakeRow(row: Handshake, hits: readonly Hit[], day: string): Cell[] {
   const { seq, time, kind, flow, process, tls, fingerprints, error } = row;
   return [
     seq,
-    brief(time),
+    clock(time, day),
     tls?.helloRetryRequest ? 'server, retry' : kind,
     process?.pid == null ? null : `${shown(process.comm ?? '?')} (${process.pid})`,
     shown(endpoint(flow.src, flow.srcPort)),
     shown(endpoint(flow.dst, flow.dstPort)),
     shownOrNull(tls?.serverName),
+    hits.length > 0 ? `${hits.length} ${hits.length === 1 ? 'hit' : 'hits'}` : shownOrNull(error),
     shownOrNull(tls?.version),
     shownOrNull(fingerprints?.ja4 ?? null),
     shownOrNull(fingerprints?.ja3 ?? fingerprints?.ja3s ?? null),
-    hits.length > 0 ? `${hits.length} ${hits.length === 1 ? 'hit' : 'hits'}` : shownOrNull(error),
   ];
 }
 
-function mapRow({ pid, comm, side, ja3, ja3Sha256, count: times, firstTime, lastTime }: Fingerprint): Cell[] {
-  return [pid, shownOrNull(comm), side, ja3, ja3Sha256, times, brief(firstTime), brief(lastTime)];
+function mapRow(
+  { pid, comm, side, ja3, ja3Sha256, count: times, firstTime, lastTime }: Fingerprint,
+  day: string,
+): Cell[] {
+  return [pid, shownOrNull(comm), side, ja3, ja3Sha256, times, clock(firstTime, day), clock(lastTime, day)];
 }
 
 function socketRow({ when, proto, state, local, remote, owners }: Socket): Cell[] {
@@ -208,21 +214,27 @@ function socketRow({ when, proto, state, local, remote, owners }: Socket): Cell[
   ];
 }
 
+/** The most certain first, and of equally certain ones in the order they came. */
+function byConfidence([one]: readonly Cell[], [other]: readonly Cell[]): number {
+  return CONFIDENCES.indexOf(String(one)) - CONFIDENCES.indexOf(String(other));
+}
+
 function columns(kinds: Readonly<Record<string, TableColumn['kind']>>): readonly TableColumn[] {
   return Object.entries(kinds).map(([title, kind]) => ({ title, kind }));
 }
 
 const MAX_FINDINGS = 500;
+const CONFIDENCES = ['high', 'medium', 'low'];
 const FINDING_COLUMNS = columns({
-  ...{ Confidence: 'tone', Finding: 'text', Why: 'text', Pid: 'number', Processes: 'number', Hellos: 'number' },
+  ...{ Confidence: 'tone', Finding: 'prose', Why: 'prose', Pid: 'number', Processes: 'number', Hellos: 'number' },
 });
 const HIT_COLUMNS = columns({
   ...{ Confidence: 'tone', Time: 'time', Indicator: 'mono', 'The feed says': 'text', Process: 'text' },
-  ...{ Towards: 'text', Feed: 'text', Why: 'text' },
+  ...{ Towards: 'text', Why: 'prose', Feed: 'text' },
 });
 const HANDSHAKE_COLUMNS = columns({
   ...{ Seq: 'number', Time: 'time', Hello: 'text', Process: 'text', From: 'mono', To: 'mono' },
-  ...{ 'Server name': 'text', Version: 'text', JA4: 'mono', 'JA3 / JA3S': 'mono', Remarks: 'text' },
+  ...{ 'Server name': 'text', Remarks: 'text', Version: 'text', JA4: 'mono', 'JA3 / JA3S': 'mono' },
 });
 const PRINT_COLUMNS = columns({
   ...{ Side: 'text', Fingerprint: 'mono', 'JA3 / JA3S': 'mono', Hellos: 'number', Processes: 'number' },

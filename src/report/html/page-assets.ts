@@ -27,11 +27,7 @@ export const PAGE_SCRIPT = `"use strict";
     const { client, server, hit } = timeline;
     const total = sum(client) + sum(server);
     const place = element("div", { class: "chart", role: "img", "aria-label": described(timeline, total) });
-    const range = element(
-      "span",
-      { class: "status", role: "status" },
-      "Drag over the chart to see only the hellos of that time."
-    );
+    const range = element("span", { class: "status", role: "status" }, HINT);
     const reset = element("button", { type: "button", hidden: "" }, "Show all");
     const all = section(
       "timeline",
@@ -43,7 +39,7 @@ export const PAGE_SCRIPT = `"use strict";
       const chart2 = plot(timeline, place, (from, to) => {
         const whole = to - from >= timeline.stepMs * client.length - 1;
         reset.hidden = whole;
-        range.textContent = whole ? "" : \`\${clock(from)} to \${clock(to)}\`;
+        range.textContent = whole ? HINT : \`\${clock(from)} to \${clock(to)}\`;
         onRange(whole ? null : [from, to]);
       });
       reset.addEventListener("click", () => chart2.setScale("x", bounds(timeline)));
@@ -64,7 +60,11 @@ export const PAGE_SCRIPT = `"use strict";
     const times = client.map((_, at) => (startMs + (at + 0.5) * stepMs) / 1e3);
     const stacked = client.map((value, at) => value + (server[at] ?? 0));
     const bars = uPlot.paths.bars?.({ size: [0.86, 40], gap: 0 });
-    const color = (name) => () => getComputedStyle(place).getPropertyValue(name).trim();
+    const probe = place.appendChild(element("i", { hidden: "" }));
+    const color = (name) => () => {
+      probe.style.color = \`var(\${name})\`;
+      return getComputedStyle(probe).color;
+    };
     const series = (name) => ({
       fill: color(name),
       stroke: color(name),
@@ -78,6 +78,7 @@ export const PAGE_SCRIPT = `"use strict";
       height: HEIGHT,
       tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1e3), "Etc/UTC"),
       legend: { show: false },
+      padding: [8, 8, 0, 0],
       cursor: { y: false, points: { show: false }, drag: { x: true, y: false } },
       scales: { x: { time: true, ...bounds(timeline) }, y: { range: (_, __, max) => [0, Math.max(1, max * 1.08)] } },
       series: [{}, series("--server"), series("--client"), series("--bad")],
@@ -86,7 +87,8 @@ export const PAGE_SCRIPT = `"use strict";
           ...axis,
           grid: { show: false },
           values: (_, splits) => splits.map((at) => label(at * 1e3, timeline)),
-          space: 90
+          space: 90,
+          size: 30
         },
         {
           ...axis,
@@ -134,7 +136,8 @@ export const PAGE_SCRIPT = `"use strict";
   function sum(values) {
     return values.reduce((all, value) => all + value, 0);
   }
-  var HEIGHT = 220;
+  var HEIGHT = 200;
+  var HINT = "Drag over the chart to see only the hellos of that time.";
   var COUNTS = [1, 2, 5].flatMap((digit) => Array.from({ length: 10 }, (_, power) => digit * 10 ** power)).sort((a, b) => a - b);
 
   // src/report/page/table.ts
@@ -219,7 +222,7 @@ export const PAGE_SCRIPT = `"use strict";
       const visible = found.slice(0, this.#shown);
       this.#body.replaceChildren(...visible.map((at) => bodyRow(rows[at] ?? [], columns)));
       const all = number(rows.length);
-      const of = found.length === rows.length ? \`\${all} rows\` : \`\${number(found.length)} of \${all} rows\`;
+      const of = found.length === rows.length ? \`\${all} \${rows.length === 1 ? "row" : "rows"}\` : \`\${number(found.length)} of \${all} rows\`;
       this.#status.textContent = visible.length < found.length ? \`\${of}, the first \${number(visible.length)} shown\` : of;
       this.#more.hidden = visible.length === found.length;
     }
@@ -228,7 +231,7 @@ export const PAGE_SCRIPT = `"use strict";
     return element("tr", {}, ...columns.map(({ kind }, at) => bodyCell(row[at] ?? null, kind)));
   }
   function bodyCell(cell, kind) {
-    if (cell === null) return element("td", { class: \`\${kind} nothing\` }, "\\u2013");
+    if (cell === null || cell === "") return element("td", { class: \`\${kind} nothing\` }, "\\u2013");
     const text = String(cell);
     if (kind === "tone") return element("td", {}, element("span", { class: \`badge \${text}\` }, text));
     return element("td", { class: kind }, foreign(text));
@@ -376,7 +379,7 @@ export const PAGE_SCRIPT = `"use strict";
     return new Date(ms).toISOString().slice(0, 23).replace("T", " ");
   }
   function inRange(time, from, to) {
-    return typeof time === "string" && time >= from && time < to;
+    return typeof time === "string" && time >= from.slice(-time.length) && time < to.slice(-time.length);
   }
 })();
 `;
@@ -428,7 +431,7 @@ body {
     sans-serif;
 }
 main {
-  max-width: 1360px;
+  max-width: 1440px;
   margin: 0 auto;
   padding: 2rem 1.5rem 3rem;
 }
@@ -530,7 +533,8 @@ section {
   margin: 0;
   overflow-wrap: anywhere;
 }
-.mono,
+td.mono,
+dd.mono,
 .pid,
 .path {
   font-family: var(--mono);
@@ -635,7 +639,7 @@ button.more {
 }
 .chart {
   width: 100%;
-  min-height: 220px;
+  min-height: 200px;
 }
 .chart .u-select {
   background: color-mix(in srgb, var(--accent) 18%, transparent);
@@ -693,17 +697,18 @@ tbody tr:hover td {
 tbody tr:last-child > td {
   border-bottom: 0;
 }
-td.text {
-  min-width: 5rem;
+td > bdi {
+  display: inline-block;
+  width: max-content;
+  max-width: 16rem;
+  overflow-wrap: anywhere;
+  white-space: pre-wrap;
+}
+td.mono > bdi {
+  max-width: 17rem;
+}
+td.prose > bdi {
   max-width: 26rem;
-  overflow-wrap: anywhere;
-}
-td.mono {
-  max-width: 24rem;
-  overflow-wrap: anywhere;
-}
-.scroll td.mono {
-  min-width: 8.5rem;
 }
 td.time {
   font-variant-numeric: tabular-nums;
@@ -767,8 +772,11 @@ td.number {
   color: var(--muted);
 }
 .path {
-  flex: 1 1 20rem;
+  flex: 1 1 100%;
   overflow-wrap: anywhere;
+}
+.idle .path {
+  flex: 0 1 auto;
 }
 .tally {
   font-size: 12px;
@@ -852,7 +860,8 @@ noscript {
     padding-left: 0;
   }
   table,
-  .mono,
+  td.mono,
+  dd.mono,
   .pid,
   .path,
   .groups td {
@@ -874,9 +883,8 @@ noscript {
   h2 {
     break-after: avoid;
   }
-  .scroll td.mono,
-  td.text {
-    min-width: 0;
+  td > bdi {
+    display: inline;
   }
   .badge,
   .key i,

@@ -90,7 +90,7 @@ export interface Table {
 
 export interface TableColumn {
   readonly title: string;
-  readonly kind: 'text' | 'mono' | 'number' | 'time' | 'tone';
+  readonly kind: 'text' | 'prose' | 'mono' | 'number' | 'time' | 'tone';
 }
 
 export type Cell = string | number | null;

@@ -128,7 +128,8 @@ function flagsOf({ exeDeleted, exeMemfd, exe, sources, container, exited }: Proc
   return [
     ...(exeMemfd ? ['memory only'] : exeDeleted ? ['deleted'] : []),
     ...(exe !== null && /^\/(?:tmp|var\/tmp|dev\/shm)\//.test(exe) ? ['temporary path'] : []),
-    ...(sources.includes('proc') ? [] : ['not in /proc']),
+    // Who has exited was often too fast to be read.
+    ...(sources.includes('proc') || exited !== null ? [] : ['not in /proc']),
     ...(container ? ['container'] : []),
     ...(exited !== null ? ['exited'] : []),
   ];

@@ -12,11 +12,7 @@ export function chartSection(
   const { client, server, hit } = timeline;
   const total = sum(client) + sum(server);
   const place = element('div', { class: 'chart', role: 'img', 'aria-label': described(timeline, total) });
-  const range = element(
-    'span',
-    { class: 'status', role: 'status' },
-    'Drag over the chart to see only the hellos of that time.',
-  );
+  const range = element('span', { class: 'status', role: 'status' }, HINT);
   const reset = element('button', { type: 'button', hidden: '' }, 'Show all');
   const all = section(
     'timeline',
@@ -28,7 +24,7 @@ export function chartSection(
     const chart = plot(timeline, place, (from, to) => {
       const whole = to - from >= timeline.stepMs * client.length - 1;
       reset.hidden = whole;
-      range.textContent = whole ? '' : `${clock(from)} to ${clock(to)}`;
+      range.textContent = whole ? HINT : `${clock(from)} to ${clock(to)}`;
       onRange(whole ? null : [from, to]);
     });
     reset.addEventListener('click', () => chart.setScale('x', bounds(timeline)));
@@ -51,7 +47,12 @@ function plot(timeline: Timeline, place: HTMLElement, onScale: (fromMs: number, 
   const times = client.map((_, at) => (startMs + (at + 0.5) * stepMs) / 1000);
   const stacked = client.map((value, at) => value + (server[at] ?? 0));
   const bars = uPlot.paths.bars?.({ size: [0.86, 40], gap: 0 });
-  const color = (name: string) => (): string => getComputedStyle(place).getPropertyValue(name).trim();
+  // A canvas knows no variables of CSS: an element that does gives their colours.
+  const probe = place.appendChild(element('i', { hidden: '' }));
+  const color = (name: string) => (): string => {
+    probe.style.color = `var(${name})`;
+    return getComputedStyle(probe).color;
+  };
   const series = (name: string) => ({
     fill: color(name),
     stroke: color(name),
@@ -65,6 +66,7 @@ function plot(timeline: Timeline, place: HTMLElement, onScale: (fromMs: number, 
     height: HEIGHT,
     tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), 'Etc/UTC'),
     legend: { show: false },
+    padding: [8, 8, 0, 0],
     cursor: { y: false, points: { show: false }, drag: { x: true, y: false } },
     scales: { x: { time: true, ...bounds(timeline) }, y: { range: (_, __, max) => [0, Math.max(1, max * 1.08)] } },
     series: [{}, series('--server'), series('--client'), series('--bad')],
@@ -74,6 +76,7 @@ function plot(timeline: Timeline, place: HTMLElement, onScale: (fromMs: number, 
         grid: { show: false },
         values: (_, splits) => splits.map((at) => label(at * 1000, timeline)),
         space: 90,
+        size: 30,
       },
       {
         ...axis,
@@ -131,7 +134,8 @@ function sum(values: readonly number[]): number {
   return values.reduce((all, value) => all + value, 0);
 }
 
-const HEIGHT = 220;
+const HEIGHT = 200;
+const HINT = 'Drag over the chart to see only the hellos of that time.';
 const COUNTS = [1, 2, 5]
   .flatMap((digit) => Array.from({ length: 10 }, (_, power) => digit * 10 ** power))
   .sort((a, b) => a - b);

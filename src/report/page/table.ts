@@ -93,7 +93,10 @@ export class TableView {
     const visible = found.slice(0, this.#shown);
     this.#body.replaceChildren(...visible.map((at) => bodyRow(rows[at] ?? [], columns)));
     const all = number(rows.length);
-    const of = found.length === rows.length ? `${all} rows` : `${number(found.length)} of ${all} rows`;
+    const of =
+      found.length === rows.length
+        ? `${all} ${rows.length === 1 ? 'row' : 'rows'}`
+        : `${number(found.length)} of ${all} rows`;
     this.#status.textContent = visible.length < found.length ? `${of}, the first ${number(visible.length)} shown` : of;
     this.#more.hidden = visible.length === found.length;
   }
@@ -104,7 +107,7 @@ function bodyRow(row: readonly Cell[], columns: readonly TableColumn[]): HTMLEle
 }
 
 function bodyCell(cell: Cell, kind: TableColumn['kind']): HTMLElement {
-  if (cell === null) return element('td', { class: `${kind} nothing` }, '–');
+  if (cell === null || cell === '') return element('td', { class: `${kind} nothing` }, '–');
   // Numbers in a table of pids and ports are names: no thousands separators.
   const text = String(cell);
   if (kind === 'tone') return element('td', {}, element('span', { class: `badge ${text}` }, text));
