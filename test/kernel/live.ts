@@ -138,19 +138,22 @@ export class Stage {
 
   /** Ends all that still runs in the cgroup (nobody else puts anything there), and removes it. */
   async close(): Promise<void> {
-    for (let attempt = 0; attempt < 100; attempt++) {
-      const pids = processesBelow(this.cgroup);
-      if (pids.length === 0) break;
-      for (const pid of pids) {
+    for (let attempt = 0; ; attempt++) {
+      for (const pid of processesBelow(this.cgroup)) {
         try {
           process.kill(pid, 'SIGKILL');
         } catch {
           // Gone meanwhile.
         }
       }
+      try {
+        return removeCgroup(this.cgroup);
+      } catch (error) {
+        // A process that is dying holds its cgroup for a while after it has left the list.
+        if (attempt === 250) throw error;
+      }
       await sleep(20);
     }
-    removeCgroup(this.cgroup);
   }
 
   #execute(command: string, args: readonly string[], settings: RunSettings): ResultPromise {
