@@ -80,7 +80,7 @@ class JsonOutput implements HitOutput {
 
   hits(snapshot: string, hits: readonly Hit[]): Promise<void> {
     for (const hit of hits) {
-      if (this.#kept.length < MAX_JSON_HITS) this.#kept.push({ snapshot, ...hit });
+      if (this.#kept.length < MAX_JSON_HITS) this.#kept.push({ snapshot, ...detached(hit) });
       else this.#leftOut++;
     }
     return Promise.resolve();
@@ -119,7 +119,7 @@ class TableOutput implements HitOutput {
       ]);
       const group = this.#groups.get(key);
       if (group) group.count++;
-      else if (this.#groups.size < MAX_GROUPS) this.#groups.set(key, { snapshot, first: hit, count: 1 });
+      else if (this.#groups.size < MAX_GROUPS) this.#groups.set(key, { snapshot, first: detached(hit), count: 1 });
       else this.#leftOut++;
     }
     return Promise.resolve();
@@ -191,6 +191,13 @@ function csvRow(snapshot: string, hit: Hit): (string | number | null)[] {
     flow?.dst ?? null,
     flow?.dstPort ?? null,
   ];
+}
+
+/** A hit that can be kept: texts of its row may be slices of a whole line, which would stay in memory with them. */
+function detached(hit: Hit): Hit {
+  const { time, matched, serverName, process, flow } = hit;
+  const texts = { time, matched, serverName, process, flow };
+  return { ...hit, ...(JSON.parse(JSON.stringify(texts)) as typeof texts) };
 }
 
 const CSV_COLUMNS = [

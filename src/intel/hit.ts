@@ -1,3 +1,4 @@
+import type { HandshakeExcerpt } from '../snapshot/handshake-excerpt.js';
 import type { Handshake } from '../snapshot/schema/handshake.js';
 import type { Process } from '../snapshot/schema/process.js';
 import type { Confidence } from './confidence.js';
@@ -29,8 +30,5 @@ export type HitProcess = Pick<NonNullable<Handshake['process']>, 'pid' | 'comm' 
 export type Flow = Handshake['flow'];
 
 /** What of a row the comparison reads. */
-export type ComparableHandshake = Pick<
-  Handshake,
-  'seq' | 'time' | 'kind' | 'transport' | 'flow' | 'process' | 'hello' | 'tls' | 'fingerprints'
->;
+export type ComparableHandshake = HandshakeExcerpt;
 export type ComparableProcess = Pick<Process, 'pid' | 'startTimeNs' | 'comm' | 'exe' | 'exeSha256' | 'exeHashedFrom'>;

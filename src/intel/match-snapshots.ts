@@ -88,7 +88,7 @@ async function* hitsOf(
   matcher: Matcher,
   summary: SnapshotSummary,
 ): AsyncGenerator<readonly Hit[], void> {
-  for await (const { member, rows } of snapshot.batches(['handshakes', 'processes'])) {
+  for await (const { member, rows } of snapshot.excerpts()) {
     const found: Hit[] = [];
     if (member === 'handshakes') {
       summary.handshakes += rows.length;

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
 import { TlsnapError } from '../errors.js';
 import { readContainer, type Member } from './container.js';
+import { handshakeExcerpt, type HandshakeExcerpt } from './handshake-excerpt.js';
 import { parseHost, parseManifest } from './manifest-file.js';
 import { HOST, MANIFEST, type RowMember } from './members.js';
-import { RowParser } from './row-parser.js';
+import { type Excerpt, RowParser } from './row-parser.js';
 import type { Host } from './schema/host.js';
 import type { Manifest } from './schema/manifest.js';
 import { rowCheck, type Rows } from './schema/validators.js';
@@ -13,6 +14,10 @@ import { fileSource, inflate, requireGzip, type SnapshotSource } from './source.
 export type Batch<Wanted extends RowMember = RowMember> = {
   [Name in Wanted]: { readonly member: Name; readonly rows: Rows[Name][] };
 }[Wanted];
+
+/** What a comparison with feeds reads. */
+export type ExcerptBatch =
+  { readonly member: 'handshakes'; readonly rows: readonly HandshakeExcerpt[] } | Batch<'processes'>;
 
 /** An opened snapshot. Nothing of it is written to disk, and never more than a few chunks are in memory. */
 export interface Snapshot {
@@ -28,6 +33,8 @@ export interface Snapshot {
    * several calls of `rows`.
    */
   batches<Wanted extends RowMember>(wanted: readonly Wanted[]): AsyncGenerator<Batch<Wanted>, void>;
+  /** Handshakes, or less of them, and processes: the same rows as from `batches`, with the same checks, sooner. */
+  excerpts(): AsyncGenerator<ExcerptBatch, void>;
   /** `host.json`; null for an imported capture. */
   host(): Promise<Host | null>;
 }
@@ -53,6 +60,7 @@ export async function openSource(source: SnapshotSource): Promise<Snapshot> {
     manifest,
     manifestSha256: createHash('sha256').update(bytes).digest('hex'),
     batches,
+    excerpts: () => readBatches(source, manifest, ['handshakes', 'processes'], { handshakes: handshakeExcerpt() }),
     rows: async function* (member) {
       for await (const { rows } of batches([member])) yield rows;
     },
@@ -69,6 +77,7 @@ async function* readBatches<Wanted extends RowMember>(
   source: SnapshotSource,
   manifest: Manifest,
   wanted: readonly Wanted[],
+  excerpts: { readonly [Name in RowMember]?: Excerpt<object> } = {},
 ): AsyncGenerator<Batch<Wanted>, void> {
   const open = new Set<string>(wanted.map((member) => `${member}.ndjson`));
   let current: { name: Wanted; parser: RowParser<object>; digest: Digest } | undefined;
@@ -78,9 +87,10 @@ async function* readBatches<Wanted extends RowMember>(
       if (event.kind === 'start') {
         if (!open.has(path)) continue;
         const name = path.slice(0, -'.ndjson'.length) as Wanted;
-        const parser = new RowParser<object>(rowCheck(name), (line, problem) => {
+        const onFault = (line: number, problem: string): never => {
           throw new TlsnapError('input', `${source.name}, ${path} line ${line}`, problem);
-        });
+        };
+        const parser = new RowParser<object>(rowCheck(name), onFault, excerpts[name]);
         current = { name, parser, digest: new Digest(source.name, event.member, manifest) };
       }
       if (!current) continue;

@@ -142,6 +142,7 @@ test('is refused: a line of another type, not JSON, not UTF-8, without its end, 
     const changed = entries.map((entry) => (entry.name.endsWith('handshakes.ndjson') ? { ...entry, content } : entry));
     const snapshot = await openBytes(await makeTarGz(changed));
     await refused(t, () => all(snapshot.rows('handshakes')), message);
+    await refused(t, () => all(excerptsOf(snapshot)), message);
   }
 });
 
@@ -254,6 +255,10 @@ async function refused(t: ExecutionContext, read: () => Promise<unknown>, messag
   const error = await t.throwsAsync<TlsnapError>(read, { instanceOf: TlsnapError, message });
   t.is(error.kind, 'input');
   return error;
+}
+
+async function* excerptsOf(snapshot: Snapshot): AsyncGenerator<object[], void> {
+  for await (const { rows } of snapshot.excerpts()) yield [...rows];
 }
 
 async function all<Row>(batches: AsyncIterable<Row[]>): Promise<Row[]> {

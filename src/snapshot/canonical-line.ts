@@ -1,0 +1,103 @@
+import type { TSchema } from 'typebox';
+
+/** A line, then the texts of the wanted places in it, in their order; undefined for one that is null or left out. */
+export type Places = readonly (string | undefined)[];
+
+/**
+ * Reads chosen places of lines without parsing them: one regular expression made of the schema. It takes a line only
+ * where that is, byte by byte, as `JSON.stringify` writes a row that fits the schema, its fields in the schema's order
+ * and no character escaped; so a line that is taken fits the schema. Any other line gives undefined and needs a parser,
+ * whether it fits or not.
+ *
+ * `wanted` are JSON pointers in the order of the schema: to a string, whose content is given; a number, a boolean or an
+ * enumeration's value, as written; or an object, of which `{` is given where it is not null. The schema's patterns must
+ * be of whole texts, and take no character that JSON escapes.
+ * @throws Error for a schema with something this does not know, or for places that are not in its order
+ */
+export function canonicalLine(schema: TSchema, wanted: readonly string[]): (line: string) => Places | undefined {
+  const builder = new ExpressionBuilder(new Set(wanted));
+  const expression = new RegExp(`^${builder.value(schema, '')}$`);
+  if (builder.captured.join() !== wanted.join()) throw new Error(`not in the schema's order: ${wanted.join(', ')}`);
+  return (line) => expression.exec(line) ?? undefined;
+}
+
+/** What of JSON Schema the members' schemas use. */
+interface Schema {
+  readonly anyOf?: readonly Schema[];
+  readonly enum?: readonly string[];
+  readonly type?: string;
+  readonly pattern?: string;
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly items?: Schema;
+  readonly properties?: Readonly<Record<string, Schema>>;
+  readonly required?: readonly string[];
+  readonly additionalProperties?: boolean;
+}
+
+class ExpressionBuilder {
+  readonly captured: string[] = [];
+  readonly #wanted: ReadonlySet<string>;
+
+  constructor(wanted: ReadonlySet<string>) {
+    this.#wanted = wanted;
+  }
+
+  value(schema: Schema, place: string): string {
+    const { anyOf, items, properties } = schema;
+    if (anyOf) return `(?:${anyOf.map((one) => this.value(one, place)).join('|')})`;
+    if (schema.enum) return `"${this.#capture(place, schema.enum.join('|'))}"`;
+    if (items) return list(this.value(items, `${place}/-`));
+    if (properties) return this.#object(schema, properties, place);
+    switch (schema.type) {
+      case 'null':
+        return 'null';
+      case 'boolean':
+        return this.#capture(place, 'true|false');
+      case 'string':
+        return `"${this.#capture(place, schema.pattern?.replace(/^\^|\$$/g, '') ?? PLAIN_TEXT)}"`;
+      case 'integer':
+        if (schema.minimum === 0) return this.#capture(place, upTo(schema.maximum ?? Number.MAX_SAFE_INTEGER));
+    }
+    throw new Error(`${place}: no expression for ${JSON.stringify(schema)}`);
+  }
+
+  #object(schema: Schema, properties: Readonly<Record<string, Schema>>, place: string): string {
+    if (schema.additionalProperties !== false) throw new Error(`${place}: not a closed object`);
+    const brace = this.#capture(place, '\\{');
+    const names = Object.keys(properties);
+    const isRequired = (name: string) => schema.required?.includes(name) ?? false;
+    const fields = Object.entries(properties).map(([name, property], at) => {
+      const comma = names.slice(at + 1).some(isRequired) ? ',' : COMMA_BEFORE_FIELD;
+      const field = `"${name}":${this.value(property, `${place}/${name}`)}${comma}`;
+      return isRequired(name) ? field : `(?:${field})?`;
+    });
+    return `${brace}${fields.join('')}\\}`;
+  }
+
+  #capture(place: string, expression: string): string {
+    if (!this.#wanted.has(place)) return `(?:${expression})`;
+    this.captured.push(place);
+    return `(${expression})`;
+  }
+}
+
+function list(item: string): string {
+  return `\\[(?:${item}(?:,${item})*)?\\]`;
+}
+
+/** The decimal numbers from 0 to `max`, without leading zeros: for 255 `25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9][0-9]?|0`. */
+function upTo(max: number): string {
+  const digits = String(max);
+  const sameLength = Array.from(digits).flatMap((digit, at) => {
+    const [low, high] = [at === 0 ? 1 : 0, Number(digit) - 1];
+    return high < low ? [] : [`${digits.slice(0, at)}[${low}-${high}][0-9]{${digits.length - at - 1}}`];
+  });
+  const shorter = digits.length > 1 ? [`[1-9][0-9]{0,${digits.length - 2}}`] : [];
+  return [...sameLength, digits, ...shorter, '0'].join('|');
+}
+
+/** Text that is the same in JSON as it is. */
+const PLAIN_TEXT = '[^"\\\\\\u0000-\\u001f]*';
+/** After a field that may be the last one. */
+const COMMA_BEFORE_FIELD = '(?:,(?=")|(?=\\}))';

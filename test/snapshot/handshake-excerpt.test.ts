@@ -1,0 +1,169 @@
+import { readFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import test from 'ava';
+import fc from 'fast-check';
+import type { TSchema } from 'typebox';
+import { canonicalLine } from '../../src/snapshot/canonical-line.js';
+import { handshakeExcerpt } from '../../src/snapshot/handshake-excerpt.js';
+import { uint16, uint32, uint8 } from '../../src/snapshot/schema/fields.js';
+import { Handshake } from '../../src/snapshot/schema/handshake.js';
+import { handshakeAt } from './sample.js';
+
+// JSON.parse says what a line holds, and ajv by the published schema whether that fits.
+
+const excerptOf = handshakeExcerpt();
+const schemaFile = resolve(import.meta.dirname, '../../schemas/handshakes.schema.json');
+const fits = new Ajv2020({ strict: true, allowUnionTypes: true }).compile(
+  JSON.parse(await readFile(schemaFile, 'utf8')) as object,
+);
+
+test('any row that fits the schema is taken as it was written, where no character is escaped', (t) => {
+  fc.assert(
+    fc.property(arbitraryOf(Handshake), (row) => {
+      const line = JSON.stringify(row);
+      t.deepEqual(excerptOf(line), line.includes('\\') ? undefined : excerptFrom(row as Handshake));
+    }),
+    { numRuns: 1000 },
+  );
+});
+
+test('what is taken of a line with any change is JSON, fits the schema and is what JSON.parse reads', (t) => {
+  const line = JSON.stringify({ seq: 0, ...plainHandshake() });
+  const pieces = [
+    '"',
+    ',',
+    '{',
+    '}',
+    '[',
+    ']',
+    '0',
+    '-',
+    '.',
+    '1e5',
+    '\\',
+    '\\u0041',
+    ' ',
+    '\n',
+    '\u0000',
+    'ä',
+    'null',
+  ];
+  const change = fc.record({
+    at: fc.nat({ max: line.length }),
+    length: fc.nat({ max: 12 }),
+    text: fc.oneof(fc.constantFrom(...pieces), fc.integer().map(String), fc.string({ maxLength: 4 })),
+  });
+  let taken = 0;
+  fc.assert(
+    fc.property(fc.array(change, { minLength: 1, maxLength: 2 }), (changes) => {
+      let changed = line;
+      for (const { at, length, text } of changes) changed = changed.slice(0, at) + text + changed.slice(at + length);
+      const excerpt = excerptOf(changed);
+      if (excerpt === undefined) return;
+      taken += 1;
+      const row = JSON.parse(changed) as Handshake;
+      t.true(fits(row), JSON.stringify(fits.errors));
+      t.deepEqual(excerpt, excerptFrom(row));
+    }),
+    { numRuns: 20_000 },
+  );
+  t.true(taken > 100, `${taken} changed lines were taken`);
+});
+
+test('a field in another place, twice, left out or unknown is left to the parser', (t) => {
+  const row = { seq: 0, ...plainHandshake() };
+  const line = JSON.stringify(row);
+  t.truthy(excerptOf(line));
+  const { seq, ...others } = row;
+  t.is(excerptOf(JSON.stringify({ ...others, seq })), undefined);
+  t.is(excerptOf(JSON.stringify(others)), undefined);
+  t.is(excerptOf(line.replace('"seq":0', '"seq":0,"seq":1')), undefined);
+  t.is(excerptOf(line.replace('"error":null', '"error":null,"more":1')), undefined);
+  t.is(excerptOf(line.replace('"kernel":{', '"kernel":{,')), undefined);
+  t.is(excerptOf(line.replace('"},"error"', '",},"error"')), undefined);
+});
+
+test('a number is taken up to its greatest and not beyond', (t) => {
+  for (const [schema, max] of [
+    [uint8, 255],
+    [uint16, 65_535],
+    [uint32, 4_294_967_295],
+  ] as const) {
+    const read = canonicalLine(schema, ['']);
+    const near = Array.from({ length: 70_000 }, (_, at) => at);
+    for (const number of [...near, ...near.map((at) => max - at), ...near.map((at) => max + 1 + at)]) {
+      const fit = number >= 0 && number <= max;
+      if ((read(String(number)) !== undefined) !== fit) t.fail(`${number} of at most ${max}`);
+    }
+    for (const text of ['00', '01', '-0', '1.0', '1e1', '', ' 1', `${max}0`]) t.is(read(text), undefined);
+  }
+  t.pass();
+});
+
+test('places out of order, and schemas it cannot be made of, are refused at once', (t) => {
+  t.throws(() => canonicalLine(Handshake, ['/time', '/seq']), { message: /order/ });
+  t.throws(() => canonicalLine(Handshake, ['/none']), { message: /order/ });
+  t.throws(() => canonicalLine({ type: 'object', properties: {} }, []), { message: /not a closed object/ });
+  t.throws(() => canonicalLine({ type: 'number' }, []), { message: /no expression/ });
+});
+
+/** The same by hand. */
+function excerptFrom({ seq, time, kind, transport, flow, process, hello, tls, fingerprints }: Handshake): object {
+  return {
+    ...{ seq, time, kind, transport, flow },
+    process: process && { pid: process.pid, startTimeNs: process.startTimeNs, comm: process.comm, exe: process.exe },
+    hello: { raw: hello.raw, afterRetry: hello.afterRetry },
+    tls: tls && { serverName: tls.serverName },
+    fingerprints: fingerprints && { ...NO_FINGERPRINTS, ...fingerprints },
+  };
+}
+
+/** Without the escape that the sample has in a name. */
+function plainHandshake(): Omit<Handshake, 'seq'> {
+  const row = handshakeAt(0n);
+  return { ...row, process: row.process && { ...row.process, comm: 'curl' } };
+}
+
+/** Any value of a schema, its fields in the schema's order. */
+function arbitraryOf(schema: TSchema): fc.Arbitrary<unknown> {
+  const { anyOf, enum: values, items, properties, required, type, pattern, minimum, maximum } = schema as Known;
+  if (anyOf) return fc.oneof(...anyOf.map(arbitraryOf));
+  if (values) return fc.constantFrom(...values);
+  if (items) return fc.array(arbitraryOf(items), { maxLength: 3 });
+  if (properties) {
+    const names = Object.keys(properties);
+    const fields = Object.fromEntries(names.map((name) => [name, arbitraryOf(properties[name] ?? {})]));
+    return fc
+      .record(fields, { requiredKeys: required ?? [] })
+      .map((row) => Object.fromEntries(names.filter((name) => name in row).map((name) => [name, row[name]])));
+  }
+  if (type === 'null') return fc.constant(null);
+  if (type === 'boolean') return fc.boolean();
+  if (type === 'integer') {
+    const range = { min: minimum ?? 0, max: maximum ?? 0 };
+    return fc.oneof(
+      fc.maxSafeNat().map((number) => number % (range.max + 1)),
+      fc.constantFrom(range.min, range.max),
+    );
+  }
+  if (pattern !== undefined) return fc.stringMatching(new RegExp(pattern), { maxLength: 200 });
+  return fc.oneof({ weight: 20, arbitrary: fc.stringMatching(/^[ !#-[\]-~À-ÿ]*$/) }, fc.string({ unit: 'grapheme' }));
+}
+
+interface Known {
+  readonly anyOf?: readonly TSchema[];
+  readonly enum?: readonly string[];
+  readonly items?: TSchema;
+  readonly properties?: Readonly<Record<string, TSchema>>;
+  readonly required?: string[];
+  readonly type?: string;
+  readonly pattern?: string;
+  readonly minimum?: number;
+  readonly maximum?: number;
+}
+
+const NO_FINGERPRINTS = {
+  ...{ ja3: undefined, ja3Sha256: undefined, ja3String: undefined, ja4: undefined, ja4r: undefined },
+  ...{ ja3s: undefined, ja3sString: undefined },
+};
