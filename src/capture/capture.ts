@@ -13,6 +13,7 @@ import type { Signer } from '../snapshot/signer.js';
 import { Carver, type CarveMode } from './carver.js';
 import { compose, type Composed } from './compose.js';
 import { removeSpool, spoolPath } from './spool.js';
+import { withRecovery } from './with-recovery.js';
 import { keepWindow, type WindowOptions } from './window.js';
 
 export interface CaptureOptions extends Omit<WindowOptions, 'spool'> {
@@ -84,22 +85,6 @@ function memorySpool(): string {
     ]);
   }
   return join(SHARED_MEMORY, `tlsnap-${randomBytes(8).toString('hex')}`);
-}
-
-/** Nothing is lost with a snapshot that could not be written: says where it still is. */
-function withRecovery(error: unknown, spool: string): unknown {
-  if (!(error instanceof TlsnapError) || !existsSync(spool)) return error;
-  const { kind, subject, detail, suggestions } = error;
-  return new TlsnapError(
-    kind,
-    subject,
-    detail,
-    [
-      ...suggestions,
-      `All that was captured is in ${spool}: make the snapshot with tlsnap recover ${spool} --output FILE`,
-    ],
-    error,
-  );
 }
 
 const SHARED_MEMORY = '/dev/shm';

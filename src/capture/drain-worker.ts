@@ -5,7 +5,7 @@ import { recordAt } from '../native/records.js';
 import { Session } from '../native/session.js';
 import type { DrainSettings, FromDrain, SentError, ToDrain } from './drain-protocol.js';
 import type { Note } from './notes.js';
-import { FRAME, SpoolWriter } from './spool.js';
+import { FRAME, removeSpool, SpoolWriter } from './spool.js';
 
 /**
  * The draining thread: kernel ring to spool, and nothing else, so that whatever the main thread does never lets the ring
@@ -32,12 +32,7 @@ class Drain {
   take(message: ToDrain): void {
     switch (message.kind) {
       case 'attach':
-        this.#spool = new SpoolWriter(this.#settings.spoolDirectory);
-        this.#note(message.start);
-        this.#session.attach(message.cgroupPath);
-        this.#send({ kind: 'armed' });
-        this.#running = true;
-        this.#turn();
+        this.#attach(message.cgroupPath, message.start);
         break;
       case 'note':
         this.#note(message.note);
@@ -53,6 +48,22 @@ class Drain {
   close(): void {
     this.#running = false;
     this.#session.close();
+  }
+
+  #attach(cgroupPath: string, start: Note): void {
+    const { spoolDirectory } = this.#settings;
+    this.#spool = new SpoolWriter(spoolDirectory);
+    try {
+      this.#note(start);
+      this.#session.attach(cgroupPath);
+    } catch (error) {
+      // Here and nowhere else: a spool that was there before is another capture's evidence.
+      removeSpool(spoolDirectory);
+      throw error;
+    }
+    this.#send({ kind: 'armed' });
+    this.#running = true;
+    this.#turn();
   }
 
   /** One look at the ring; blocks for at most POLL_MS, then lets messages in. */

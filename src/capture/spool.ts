@@ -65,8 +65,13 @@ export class SpoolWriter {
     this.#directory = directory;
     try {
       mkdirSync(directory, { mode: 0o700 });
+    } catch (error) {
+      throw spoolError(directory, error);
+    }
+    try {
       this.#fd = this.#openSegment();
     } catch (error) {
+      removeSpool(directory);
       throw spoolError(directory, error);
     }
   }

@@ -17,7 +17,7 @@ import { cgroupPaths, type WatchedCgroup } from './cgroup2.js';
 import { DrainThread } from './drain.js';
 import type { Note } from './notes.js';
 import { ProcessWatcher } from './process-watcher.js';
-import { removeSpool } from './spool.js';
+import { withRecovery } from './with-recovery.js';
 
 export interface WindowOptions {
   readonly spool: string;
@@ -78,7 +78,9 @@ class LiveWindow {
   readonly #drain: DrainThread;
   readonly #watcher: ProcessWatcher;
   readonly #seen = new Map<string, SeenProcess>();
-  #fail: (error: Error) => void = () => undefined;
+  /** The draining thread's, which may fail while nobody waits for it yet. */
+  #failure: Error | null = null;
+  #fail: (error: Error) => void = (error) => (this.#failure = error);
   #deadline = 0;
 
   constructor(options: WindowOptions, reader: HostReader) {
@@ -106,8 +108,12 @@ class LiveWindow {
 
   async run(): Promise<void> {
     const before = await this.#open();
-    const endedBy = await this.#wait();
-    await this.#close(before, endedBy);
+    try {
+      const endedBy = await this.#wait();
+      await this.#close(before, endedBy);
+    } catch (error) {
+      throw withRecovery(error, this.#options.spool);
+    }
   }
 
   terminate(): Promise<void> {
@@ -127,25 +133,20 @@ class LiveWindow {
     const ours = new Set(loaded.programs.map(({ id }) => id));
     const bpfBefore = bpfObjects(ours);
     const clocks = readClocks();
-    try {
-      await this.#drain.attach(options.cgroup.directory, {
-        note: 'start',
-        spoolVersion: 1,
-        toolVersion: options.toolVersion,
-        case: options.case,
-        host: { ...host, bpf: { before: bpfBefore, after: null } },
-        asked: options.asked,
-        clocks,
-        tier: loaded.tier,
-        features: loaded.programs.map(({ name }) => name),
-        missing: loaded.missing,
-        cgroup: options.cgroup.path,
-        netns: options.netns,
-      });
-    } catch (error) {
-      removeSpool(options.spool);
-      throw error;
-    }
+    await this.#drain.attach(options.cgroup.directory, {
+      note: 'start',
+      spoolVersion: 1,
+      toolVersion: options.toolVersion,
+      case: options.case,
+      host: { ...host, bpf: { before: bpfBefore, after: null } },
+      asked: options.asked,
+      clocks,
+      tier: loaded.tier,
+      features: loaded.programs.map(({ name }) => name),
+      missing: loaded.missing,
+      cgroup: options.cgroup.path,
+      netns: options.netns,
+    });
     this.#deadline = performance.now() + options.windowMs;
     options.onArmed?.();
     this.#act('file-written', options.spool, 'the spool');
@@ -172,6 +173,7 @@ class LiveWindow {
         clearTimeout(timer);
         reject(error);
       };
+      if (this.#failure !== null) this.#fail(this.#failure);
     });
   }
 
