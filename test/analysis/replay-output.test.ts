@@ -84,7 +84,7 @@ function eventsOf([
   container = '',
 ]: string[]): ReplayEvent[] {
   const row = madeHello({ message: realHello('curl').message, process: { comm, exe } });
-  const { pid = null, startTimeNs = null } = row.process;
+  const { pid, startTimeNs } = row.process;
   const process: ReplayProcess = {
     ...{ pid: 17, startTimeNs: '5', ppid: 1, uid: 0, comm, exe, exeDeleted: true, exeMemfd: false },
     ...{ exeSha256: null, exeHashedFrom: null, cmdline: [comm, arg], container },
