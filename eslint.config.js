@@ -2,7 +2,16 @@ import tseslint from 'typescript-eslint';
 
 export default tseslint.config(
   {
-    ignores: ['dist/', '**/build/', 'coverage/', 'work/', '.cache/', 'src/native/layout.ts', 'src/tls/iana.ts', 'src/report/html/page-assets.ts'],
+    ignores: [
+      'dist/',
+      '**/build/',
+      'coverage/',
+      'work/',
+      '.cache/',
+      'src/native/layout.ts',
+      'src/tls/iana.ts',
+      'src/report/html/page-assets.ts',
+    ],
   },
   {
     files: ['**/*.ts'],

@@ -21,22 +21,18 @@ static __always_inline __u32 rotate_right(__u32 value, int bits)
 }
 
 #define MD5_F(b, c, d) ((d) ^ ((b) & ((c) ^ (d))))
-#define MD5_G(b, c, d) ((c) ^ ((d) & ((b) ^ (c))))
+#define MD5_G(b, c, d) (((c) & ~(d)) + ((b) & (d)))
 #define MD5_H(b, c, d) ((b) ^ (c) ^ (d))
 #define MD5_I(b, c, d) ((c) ^ ((b) | ~(d)))
 #define MD5_ROUND(mix, a, b, c, d, word, constant, shift) \
 	a = rotate_left(a + mix(b, c, d) + block[word] + constant, shift) + b
 
 /* RFC 1321 section 3.4: the constants are 2^32 times |sin(1)| to |sin(64)|. Words are little-endian, as the CPU's. */
-__noinline int md5_block(__u32 at)
+static __always_inline void md5_block(struct tlsnap_scratch *memory, __u32 at)
 {
-	struct tlsnap_scratch *memory = get_scratch();
-	const __u32 *block;
+	const __u32 *block = (const __u32 *)&memory->string[at];
 	__u32 a, b, c, d;
 
-	if (!memory || at > TLSNAP_JA3_STRING_MAX)
-		return 0;
-	block = (const __u32 *)&memory->string[at];
 	a = memory->md5[0];
 	b = memory->md5[1];
 	c = memory->md5[2];
@@ -109,7 +105,6 @@ __noinline int md5_block(__u32 at)
 	memory->md5[1] += b;
 	memory->md5[2] += c;
 	memory->md5[3] += d;
-	return 0;
 }
 
 /* FIPS 180-4 section 4.2.2: the fractional parts of the cube roots of the first 64 primes. */
@@ -124,81 +119,118 @@ static const __u32 sha256_constants[64] = {
 	0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2
 };
 
-/* FIPS 180-4 section 6.2.2. */
-__noinline int sha256_block(__u32 at)
+/*
+ * BPF has no rotation, and three shifts, an or and a move for each of six rotations a round were most of the work. With the
+ * word twice in 64 bits a rotation is one shift, and three of them nest: x >>> 6 ^ x >>> 11 ^ x >>> 25 is
+ * ((x >>> 14 ^ x) >>> 5 ^ x) >>> 6. The barriers keep clang from undoing that. The upper half of a result is to be cut off.
+ */
+static __always_inline __u64 word_twice(__u64 word)
 {
-	struct tlsnap_scratch *memory = get_scratch();
-	__u32 a, b, c, d, e, f, g, h;
-	const __u32 *block;
-	__u32 *w;
+	__u64 twice = word << 32;
 
-	if (!memory || at > TLSNAP_JA3_STRING_MAX)
-		return 0;
-	block = (const __u32 *)&memory->string[at];
-	w = memory->schedule;
-#pragma unroll
-	for (int i = 0; i < 16; i++)
-		w[i] = bpf_ntohl(block[i]);
-#pragma unroll
-	for (int i = 16; i < 64; i++) {
-		__u32 before = w[i - 15], after = w[i - 2];
+	asm("" : "+r"(twice));
+	return twice | word;
+}
 
-		w[i] = w[i - 16] + (rotate_right(before, 7) ^ rotate_right(before, 18) ^ before >> 3) + w[i - 7] +
-		       (rotate_right(after, 17) ^ rotate_right(after, 19) ^ after >> 10);
-	}
-	a = memory->sha256[0];
-	b = memory->sha256[1];
-	c = memory->sha256[2];
-	d = memory->sha256[3];
-	e = memory->sha256[4];
-	f = memory->sha256[5];
-	g = memory->sha256[6];
-	h = memory->sha256[7];
-#pragma unroll
-	for (int i = 0; i < 64; i++) {
-		__u32 first = h + (rotate_right(e, 6) ^ rotate_right(e, 11) ^ rotate_right(e, 25)) + (g ^ (e & (f ^ g))) +
-			      sha256_constants[i] + w[i];
-		__u32 second = (rotate_right(a, 2) ^ rotate_right(a, 13) ^ rotate_right(a, 22)) +
-			       ((a & b) | (c & (a | b)));
+static __always_inline __u64 mix_rotations(__u64 twice, int third, int second, int first)
+{
+	__u64 mixed = twice >> third ^ twice;
 
-		h = g;
-		g = f;
-		f = e;
-		e = d + first;
-		d = c;
-		c = b;
-		b = a;
-		a = first + second;
-	}
-	memory->sha256[0] += a;
-	memory->sha256[1] += b;
-	memory->sha256[2] += c;
-	memory->sha256[3] += d;
-	memory->sha256[4] += e;
-	memory->sha256[5] += f;
-	memory->sha256[6] += g;
-	memory->sha256[7] += h;
-	return 0;
+	asm("" : "+r"(mixed));
+	mixed = mixed >> second ^ twice;
+	asm("" : "+r"(mixed));
+	return mixed >> first;
+}
+
+static __always_inline __u32 mix_schedule(__u64 twice, int second, int first, int shift)
+{
+	__u64 mixed = twice >> second ^ twice;
+
+	asm("" : "+r"(mixed));
+	return (__u32)(mixed >> first) ^ (__u32)twice >> shift;
 }
 
 /*
- * Pads the string (both standards: a one bit, zeros, the length in bits as the last eight bytes). Returns where the
- * length field is: the two differ in its byte order.
+ * FIPS 180-4 section 6.2.2. The schedule is a ring of 16 words, each twice, extended as the rounds go. Ten registers do not
+ * hold eight state words and what a round computes with: what was `a` four rounds ago is `d`, what was `e` is `h`, and in
+ * between they lie in memory; `c` is never needed, because b ^ c of a round is a ^ b of the round before.
+ */
+static __always_inline void sha256_block(struct tlsnap_scratch *memory, __u32 at)
+{
+	const __u32 *block = (const __u32 *)&memory->string[at];
+	volatile __u64 schedule[16];
+	volatile __u32 as[4], es[4];
+	__u64 a, e;
+	__u32 b, f, g, changed;
+
+#pragma unroll
+	for (int i = 0; i < 16; i++)
+		schedule[i] = word_twice(bpf_ntohl(block[i]));
+#pragma unroll
+	for (int i = 0; i < 4; i++) {
+		as[i] = memory->sha256[3 - i];
+		es[i] = memory->sha256[7 - i];
+	}
+	a = as[3];
+	b = as[2];
+	changed = b ^ as[1];
+	e = es[3];
+	f = es[2];
+	g = es[1];
+#pragma unroll
+	for (int i = 0; i < 64; i++) {
+		__u32 sum, word, toggled;
+
+		word = schedule[i & 15];
+		if (i >= 16) {
+			word += mix_schedule(schedule[(i + 1) & 15], 11, 7, 3);
+			word += mix_schedule(schedule[(i + 14) & 15], 2, 17, 10);
+			word += (__u32)schedule[(i + 9) & 15];
+			schedule[i & 15] = word_twice(word);
+		}
+		sum = es[i & 3] + sha256_constants[i] + word + (g ^ ((__u32)e & (f ^ g)));
+		sum += (__u32)mix_rotations(word_twice(e), 14, 5, 6);
+		g = f;
+		f = e;
+		e = as[i & 3] + sum;
+		es[i & 3] = e;
+		toggled = (__u32)a ^ b;
+		sum += b ^ (toggled & changed);
+		sum += (__u32)mix_rotations(word_twice(a), 9, 11, 2);
+		as[i & 3] = sum;
+		changed = toggled;
+		b = a;
+		a = sum;
+		/* One round after the other, or more is alive at a time than registers hold. */
+		asm volatile("" : "+r"(a), "+r"(e));
+	}
+#pragma unroll
+	for (int i = 0; i < 4; i++) {
+		memory->sha256[3 - i] += as[i];
+		memory->sha256[7 - i] += es[i];
+	}
+}
+
+/*
+ * Pads the string (both standards: a one bit, zeros, the length in bits as the last eight bytes). Returns where the last
+ * block begins, whose end the length is: the two differ in its byte order.
  */
 static __always_inline __u32 pad_string(struct tlsnap_scratch *memory)
 {
 	__u32 length = memory->length;
-	__u32 field = ((length + 8) & ~(TLSNAP_DIGEST_BLOCK - 1)) + TLSNAP_DIGEST_BLOCK - 8;
+	__u32 last;
 
-	/* At most a block and 9 bytes follow the string. The masks are for the verifier: lengths were checked before. */
+	/* At most a block and 9 bytes follow the string. The mask is for the verifier: the length was checked before. */
 	asm volatile("" : "+r"(length));
 	length &= TLSNAP_JA3_STRING_MAX - 1;
 #pragma unroll
-	for (int i = 0; i < 72; i++)
-		memory->string[length + i] = 0;
+	for (int i = 0; i < 9; i++)
+		store_u64(&memory->string[length + 8 * i], 0);
 	memory->string[length] = 0x80;
-	asm volatile("" : "+r"(field));
-	return field & (2 * TLSNAP_JA3_STRING_MAX - 1);
+	last = (length + 8) & ~(TLSNAP_DIGEST_BLOCK - 1);
+	/* Or clang would or the end's offset to it, of which the verifier forgets how large it may be. */
+	asm volatile("" : "+r"(last));
+	return last;
 }
 
 #define TLSNAP_BLOCKS_MAX ((TLSNAP_JA3_STRING_MAX + 9 + TLSNAP_DIGEST_BLOCK - 1) / TLSNAP_DIGEST_BLOCK)
@@ -207,23 +239,21 @@ static __always_inline __u32 pad_string(struct tlsnap_scratch *memory)
 __noinline int md5_string(void)
 {
 	struct tlsnap_scratch *memory = get_scratch();
-	__u32 field;
+	__u32 last;
 
 	if (!memory)
 		return -1;
-	field = pad_string(memory);
-	if (field > TLSNAP_JA3_STRING_MAX + TLSNAP_DIGEST_BLOCK)
-		return -1;
-	memory->string[field + 0] = memory->length << 3;
-	memory->string[field + 1] = memory->length >> 5;
+	last = pad_string(memory);
+	memory->string[last + 56] = memory->length << 3;
+	memory->string[last + 57] = memory->length >> 5;
 	memory->md5[0] = 0x67452301;
 	memory->md5[1] = 0xefcdab89;
 	memory->md5[2] = 0x98badcfe;
 	memory->md5[3] = 0x10325476;
 	for (__u32 i = 0; i < TLSNAP_BLOCKS_MAX; i++) {
-		if (i * TLSNAP_DIGEST_BLOCK > field)
+		if (i * TLSNAP_DIGEST_BLOCK > last)
 			break;
-		md5_block(i * TLSNAP_DIGEST_BLOCK);
+		md5_block(memory, i * TLSNAP_DIGEST_BLOCK);
 	}
 	return 0;
 }
@@ -231,15 +261,13 @@ __noinline int md5_string(void)
 __noinline int sha256_string(void)
 {
 	struct tlsnap_scratch *memory = get_scratch();
-	__u32 field;
+	__u32 last;
 
 	if (!memory)
 		return -1;
-	field = pad_string(memory);
-	if (field > TLSNAP_JA3_STRING_MAX + TLSNAP_DIGEST_BLOCK)
-		return -1;
-	memory->string[field + 7] = memory->length << 3;
-	memory->string[field + 6] = memory->length >> 5;
+	last = pad_string(memory);
+	memory->string[last + 63] = memory->length << 3;
+	memory->string[last + 62] = memory->length >> 5;
 	memory->sha256[0] = 0x6a09e667;
 	memory->sha256[1] = 0xbb67ae85;
 	memory->sha256[2] = 0x3c6ef372;
@@ -249,9 +277,9 @@ __noinline int sha256_string(void)
 	memory->sha256[6] = 0x1f83d9ab;
 	memory->sha256[7] = 0x5be0cd19;
 	for (__u32 i = 0; i < TLSNAP_BLOCKS_MAX; i++) {
-		if (i * TLSNAP_DIGEST_BLOCK > field)
+		if (i * TLSNAP_DIGEST_BLOCK > last)
 			break;
-		sha256_block(i * TLSNAP_DIGEST_BLOCK);
+		sha256_block(memory, i * TLSNAP_DIGEST_BLOCK);
 	}
 	return 0;
 }

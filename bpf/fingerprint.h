@@ -69,6 +69,7 @@ static __noinline int record_fingerprint(struct tlsnap_connection *connection, _
 	struct tlsnap_fingerprint_key key = {};
 	struct tlsnap_fingerprint fresh = {};
 	struct tlsnap_fingerprint *known;
+	__u64 now = bpf_ktime_get_boot_ns();
 
 	/* After a HelloRetryRequest the second ClientHello is no fingerprint of its own. */
 	if (!connection || !connection->hashed || connection->retried || connection->owner.pid == 0)
@@ -80,7 +81,7 @@ static __noinline int record_fingerprint(struct tlsnap_connection *connection, _
 	known = bpf_map_lookup_elem(&fingerprints, &key);
 	if (!known) {
 		__builtin_memcpy(fresh.ja3_sha256, connection->ja3.sha256, sizeof(fresh.ja3_sha256));
-		fresh.first_boot_ns = bpf_ktime_get_boot_ns();
+		fresh.first_boot_ns = now;
 		fresh.cgroup_id = connection->owner.cgroup_id;
 		fresh.uid = connection->owner.uid;
 		fresh.ppid = connection->owner.ppid;
@@ -94,7 +95,7 @@ static __noinline int record_fingerprint(struct tlsnap_connection *connection, _
 		return 0;
 	}
 	__sync_fetch_and_add(&known->count, 1);
-	known->last_boot_ns = bpf_ktime_get_boot_ns();
+	known->last_boot_ns = now;
 	return 0;
 }
 

@@ -15,6 +15,7 @@
 #define TLSNAP_OFFSET_MASK (TLSNAP_HASHED_HELLO_MAX - 1)
 
 /* RFC 8446 section 4.1.2. */
+#define TLSNAP_HELLO_TYPE 1 /* client_hello */
 #define TLSNAP_HELLO_VERSION 4
 #define TLSNAP_HELLO_SESSION_ID 38
 #define TLSNAP_EXTENSION_GROUPS 10
@@ -30,32 +31,19 @@ static __always_inline __u32 hello_u8(struct tlsnap_scratch *memory, __u32 at)
 static __always_inline __u32 hello_u16(struct tlsnap_scratch *memory, __u32 at)
 {
 	asm volatile("" : "+r"(at));
-	at &= TLSNAP_OFFSET_MASK;
-	return (__u32)memory->hello[at] << 8 | memory->hello[at + 1];
+	return bpf_ntohs(load_u16(&memory->hello[at & TLSNAP_OFFSET_MASK]));
 }
 
 /*
- * 1 where `value` is above `limit`, without a branch: clang would turn the comparison of numbers below 2^31 into one, and
- * the verifier would follow both ways for each number of each list.
+ * All ones for a number to be kept, 0 for GREASE, RFC 8701's 0x0a0a, 0x1a1a, ... 0xfafa: what the high nibble of the low byte
+ * alone would make of it. Without a branch, or the verifier would follow both ways for each number of each list.
  */
-static __always_inline __u32 is_above(__u32 value, __u32 limit)
+static __always_inline __u32 not_grease(__u32 value)
 {
-	__u32 difference = limit - value;
+	__u32 difference = -(value ^ ((value & 0xf0) * 0x101 + 0x0a0a));
 
 	asm volatile("" : "+r"(difference));
-	return difference >> 31;
-}
-
-/* 0 for RFC 8701's 0x0a0a, 0x1a1a, ... 0xfafa (both low nibbles are 10, and the bytes are equal), else 1. */
-static __always_inline __u32 is_not_grease(__u32 value)
-{
-	return is_above(((value & 0x0f0f) ^ 0x0a0a) | ((value >> 8) ^ (value & 0xff)), 0);
-}
-
-/* value / 10 for values below 2^16, without the division that BPF cannot replace by a multiplication itself. */
-static __always_inline __u64 tenth(__u64 value)
-{
-	return value * 52429 >> 19;
+	return (__s32)difference >> 31;
 }
 
 /* Whether `numbers` more numbers of five digits and a separator each may follow. */
@@ -64,31 +52,39 @@ static __always_inline bool has_room(const struct tlsnap_scratch *memory, __u32 
 	return memory->length + numbers * 6 + 8 <= TLSNAP_JA3_STRING_MAX;
 }
 
-/*
- * Appends a number in decimal and a separator, or nothing where `kept` is 0 and not 1: five digits are made, the leading zeros
- * shifted out, and all is written at once. Without branches, or the verifier would follow each outcome for each number.
- * The caller has seen that there is room.
- */
-static __always_inline void append_number(struct tlsnap_scratch *memory, __u64 value, __u8 separator, __u32 kept)
-{
-	__u64 tens = tenth(value), hundreds = tenth(tens), thousands = tenth(hundreds), most = tenth(thousands);
-	__u32 digits = 1 + is_above(value, 9) + is_above(value, 99) + is_above(value, 999) + is_above(value, 9999);
-	__u64 text = 0x3030303030ULL | most | (thousands - 10 * most) << 8 | (hundreds - 10 * thousands) << 16 |
-		     (tens - 10 * hundreds) << 24 | (value - 10 * tens) << 32;
-	__u32 at = memory->length;
+/* Three copies of a number below 2^20, 21 bits apart, and the bit on top of each. */
+#define TLSNAP_THRICE (1ULL | 1ULL << 21 | 1ULL << 42)
+#define TLSNAP_THRICE_TOP (TLSNAP_THRICE << 20)
+/* Added to the copies, these set the bit on top of the first from 10 on, of the second from 100, of the third from 1000. */
+#define TLSNAP_THRICE_LIMITS (TLSNAP_THRICE_TOP - (10ULL | 100ULL << 21 | 1000ULL << 42))
 
-	text = text >> ((5 - digits) * 8) | (__u64)separator << (digits * 8);
+/*
+ * Writes a number below 2^16 in decimal and a dash at `at` of the string, and returns where the next one goes: `at` itself
+ * where `kept` is 0 and not all ones. Without branches, or the verifier would follow each outcome for each number, and
+ * without divisions, which BPF does not replace by multiplications: all digits are made at once, two in each multiplication,
+ * the leading zeros shifted out, and eight bytes written. The caller has seen that there is room.
+ */
+static __always_inline __u32 append_number(struct tlsnap_scratch *memory, __u32 at, __u64 value, __u32 kept)
+{
+	__u64 first = value * 429497 >> 32; /* value / 10000 */
+	__u64 rest = value - first * 10000;
+	__u64 hundreds = rest * 5243 >> 19; /* rest / 100 */
+	__u64 pairs = hundreds | (rest - hundreds * 100) << 16;
+	__u64 tens = (pairs * 103 >> 10) & 0x000f000f; /* each of both / 10 */
+	__u64 digits = tens | (pairs - tens * 10) << 8;
+	__u64 text = 0x2d3030303030ULL | first | digits << 8;
+	__u64 more = ((value * TLSNAP_THRICE + TLSNAP_THRICE_LIMITS) & TLSNAP_THRICE_TOP) * TLSNAP_THRICE >> 62;
+
+	more += (first + 7) >> 3; /* digits beyond the first; `first` is 0 to 6 */
 	asm volatile("" : "+r"(at));
 	at &= TLSNAP_JA3_STRING_MAX - 1;
-	__builtin_memcpy(&memory->string[at], &text, sizeof(text));
-	memory->length = at + (digits + 1) * kept;
+	store_u64(&memory->string[at], text >> (32 - more * 8));
+	return at + ((more + 2) & kept);
 }
 
-/* Ends a list: the separator of its last number becomes a comma; an empty list is a comma alone. */
-static __always_inline void end_list(struct tlsnap_scratch *memory, __u32 before)
+/* Ends the list that began at `before`: the dash behind its last number becomes a comma; an empty list is a comma alone. */
+static __always_inline void end_list(struct tlsnap_scratch *memory, __u32 before, __u32 at)
 {
-	__u32 at = memory->length;
-
 	at -= at != before;
 	asm volatile("" : "+r"(at));
 	at &= TLSNAP_JA3_STRING_MAX - 1;
@@ -100,7 +96,8 @@ static __always_inline void end_list(struct tlsnap_scratch *memory, __u32 before
 __noinline int append_list(__u32 at, __u32 length)
 {
 	struct tlsnap_scratch *memory = get_scratch();
-	__u32 before;
+	const __u16 *list;
+	__u32 before, end;
 
 	if (!memory)
 		return -1;
@@ -108,16 +105,19 @@ __noinline int append_list(__u32 at, __u32 length)
 		memory->failed = 1;
 		return -1;
 	}
-	before = memory->length;
+	before = end = memory->length;
+	asm volatile("" : "+r"(at));
+	/* The room behind the hello is as long as a list. */
+	list = (const __u16 *)&memory->hello[at & TLSNAP_OFFSET_MASK];
 	for (__u32 i = 0; i < TLSNAP_LIST_MAX; i++) {
 		__u32 value;
 
 		if (2 * i >= length)
 			break;
-		value = hello_u16(memory, at + 2 * i);
-		append_number(memory, value, '-', is_not_grease(value));
+		value = bpf_ntohs(list[i]);
+		end = append_number(memory, end, value, not_grease(value));
 	}
-	end_list(memory, before);
+	end_list(memory, before, end);
 	return 0;
 }
 
@@ -125,7 +125,7 @@ __noinline int append_list(__u32 at, __u32 length)
 __noinline int append_formats(__u32 at, __u32 length)
 {
 	struct tlsnap_scratch *memory = get_scratch();
-	__u32 before;
+	__u32 before, end;
 
 	if (!memory)
 		return -1;
@@ -133,13 +133,13 @@ __noinline int append_formats(__u32 at, __u32 length)
 		memory->failed = 1;
 		return -1;
 	}
-	before = memory->length;
+	before = end = memory->length;
 	for (__u32 i = 0; i < TLSNAP_FORMATS_MAX; i++) {
 		if (i >= length)
 			break;
-		append_number(memory, hello_u8(memory, at + i), '-', 1);
+		end = append_number(memory, end, hello_u8(memory, at + i), ~0U);
 	}
-	end_list(memory, before);
+	end_list(memory, before, end);
 	return 0;
 }
 
@@ -148,7 +148,7 @@ __noinline int append_extensions(__u32 at, __u32 length)
 {
 	struct tlsnap_scratch *memory = get_scratch();
 	__u32 end = at + length;
-	__u32 before;
+	__u32 before, string_end;
 
 	if (!memory)
 		return -1;
@@ -156,7 +156,7 @@ __noinline int append_extensions(__u32 at, __u32 length)
 		memory->failed = 1;
 		return -1;
 	}
-	before = memory->length;
+	before = string_end = memory->length;
 	for (__u32 i = 0; i < TLSNAP_EXTENSIONS_MAX; i++) {
 		__u32 type, size;
 
@@ -166,7 +166,7 @@ __noinline int append_extensions(__u32 at, __u32 length)
 		size = hello_u16(memory, at + 2);
 		if (size > end - at - 4)
 			break;
-		append_number(memory, type, '-', is_not_grease(type));
+		string_end = append_number(memory, string_end, type, not_grease(type));
 		if (type == TLSNAP_EXTENSION_GROUPS) {
 			if (memory->groups_at || size < 2 || hello_u16(memory, at + 4) != size - 2)
 				memory->failed = 1;
@@ -182,7 +182,7 @@ __noinline int append_extensions(__u32 at, __u32 length)
 	}
 	if (at != end)
 		memory->failed = 1;
-	end_list(memory, before);
+	end_list(memory, before, string_end);
 	return 0;
 }
 
@@ -206,11 +206,11 @@ __noinline int ja3_string(struct __sk_buff *skb, __u32 at, __u32 size)
 	length = ((size - 1) & TLSNAP_OFFSET_MASK) + 1;
 	if (bpf_skb_load_bytes(skb, at, memory->hello, length))
 		return -1;
-	/* The message says itself how long it is. */
-	if (hello_u8(memory, 1) != 0 || hello_u16(memory, 2) != size - 4)
+	/* The message says itself what it is, and how long. */
+	if (hello_u8(memory, 0) != TLSNAP_HELLO_TYPE || hello_u8(memory, 1) != 0 || hello_u16(memory, 2) != size - 4)
 		return -1;
 
-	append_number(memory, hello_u16(memory, TLSNAP_HELLO_VERSION), ',', 1);
+	end_list(memory, 0, append_number(memory, 0, hello_u16(memory, TLSNAP_HELLO_VERSION), ~0U));
 	cursor = TLSNAP_HELLO_SESSION_ID + 1 + hello_u8(memory, TLSNAP_HELLO_SESSION_ID);
 	if (cursor + 2 > size)
 		return -1;

@@ -45,4 +45,18 @@ static __always_inline struct tlsnap_scratch *get_scratch(void)
 	return bpf_map_lookup_elem(&scratch, &key);
 }
 
+/*
+ * One access of two or eight bytes at any address of map memory. Clang, which sees an array of bytes, would make one of each:
+ * the pointer to void keeps that from it. The kernels of x86-64 and arm64 allow such accesses.
+ */
+static __always_inline __u16 load_u16(const void *from)
+{
+	return *(const __u16 *)from;
+}
+
+static __always_inline void store_u64(void *to, __u64 value)
+{
+	*(__u64 *)to = value;
+}
+
 #endif

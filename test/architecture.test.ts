@@ -142,7 +142,7 @@ function filesBelow(folder: string): string[] {
         .split(sep)
         .join('/'),
     )
-    .filter((path) => !path.includes('/build/'));
+    .filter((path) => !path.includes('/build/') && !path.includes('/node_modules/'));
 }
 
 function read(path: string): string {

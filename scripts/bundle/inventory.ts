@@ -36,13 +36,10 @@ export async function npmIngredients(project: string, paths: Iterable<string>): 
 }
 
 export async function npmIngredient(manifest: string): Promise<Ingredient> {
-  const { name, version, license } = JSON.parse(await readFile(manifest, 'utf8')) as Record<string, unknown>;
-  return {
-    name: String(name),
-    version: String(version),
-    licence: typeof license === 'string' ? license : 'NOASSERTION',
-    supplier: 'npm',
-  };
+  const facts = JSON.parse(await readFile(manifest, 'utf8')) as PackageFacts;
+  // Before SPDX expressions, npm had a list of licences.
+  const licence = facts.license ?? facts.licenses?.map(({ type }) => type).join(' OR ') ?? 'NOASSERTION';
+  return { name: facts.name, version: facts.version, licence, supplier: 'npm' };
 }
 
 /** The SPDX document, the same for the same ingredients: `created` is the time of the source, not of the build. */
@@ -89,6 +86,13 @@ async function debianPackageOf(path: string): Promise<string> {
     if (exitCode === 0) return stdout.slice(0, stdout.lastIndexOf(': '));
   }
   throw new Error(`${path}: no Debian package holds it, so its licence is not known`);
+}
+
+interface PackageFacts {
+  readonly name: string;
+  readonly version: string;
+  readonly license?: string;
+  readonly licenses?: readonly { readonly type: string }[];
 }
 
 const PACKAGE_MANIFEST = /^node_modules\/(?:.*\/node_modules\/)?(?:@[^/]+\/)?[^/]+\/package\.json$/;

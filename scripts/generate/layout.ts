@@ -7,7 +7,19 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import type { Addon, StructLayout } from '../../src/native/addon.js';
 
-const STRUCTS = ['record', 'task', 'flow', 'chunk', 'process', 'ancestor', 'exit', 'accepted', 'ja3', 'fingerprint_key', 'fingerprint'];
+const STRUCTS = [
+  'record',
+  'task',
+  'flow',
+  'chunk',
+  'process',
+  'ancestor',
+  'exit',
+  'accepted',
+  'ja3',
+  'fingerprint_key',
+  'fingerprint',
+];
 const ENUMS = ['record_type', 'direction_kind', 'role', 'chunk_flags', 'task_flags', 'counter', 'side'];
 
 export function generate(project: string): Promise<ReadonlyMap<string, string>> {

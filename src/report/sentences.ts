@@ -26,7 +26,7 @@ export function handshakeSentence({ kind, process, flow, tls, fingerprints, hell
 
 export function processSentence({ pid, comm, exe, cmdline, exitCode }: Process, ended: boolean): string {
   const command = cmdline === null || cmdline.length === 0 ? (exe ?? '?') : cmdline.join(' ');
-  const who = `${comm ?? '?'} (pid ${pid})`;
+  const who = `process ${comm ?? '?'} (pid ${pid})`;
   const text = ended
     ? `${who} ended${exitCode === null ? '' : `, status ${exitCode}`}`
     : `${who} first took part in a connection: ${command}`;

@@ -64,7 +64,7 @@ function fieldsOf(event: TimelineEvent, host: string | null): Fields {
     executable: who?.exe ?? null,
     command_line: process?.cmdline ? process.cmdline.join(' ') : null,
     sha256_hash: process?.exeSha256 ?? null,
-    container: handshake ? (handshake.process?.container ?? null) : (process?.container?.id ?? null),
+    container: handshake ? (handshake.process?.container ?? null) : (process.container?.id ?? null),
     tls_version: handshake?.tls?.version ?? null,
     server_name: handshake?.tls?.serverName ?? null,
     ja3: handshake?.fingerprints?.ja3 ?? null,

@@ -43,7 +43,7 @@ for (const [cut, serverCut] of [
           own.map(({ kind, hello, tls }) => [
             kind,
             hello.afterRetry,
-            tls !== null && 'helloRetryRequest' in tls && tls.helloRetryRequest === true,
+            tls !== null && 'helloRetryRequest' in tls && tls.helloRetryRequest,
           ]),
           [
             ['client', false, false],
@@ -119,22 +119,22 @@ for (const [mtu, host] of [
 
 testUnless(reason, 'hellos come out whole at both ends of a link that loses 15 % of all packets', async (t) => {
   const stage = await openStage(t);
-  const { here, there, close } = await openRoughLink(t, { mtu: 576, loss: 0.15 });
-  const ends = await startEnds(stage, { host: '10.99.0.2', clientIn: here, serverIn: there });
+  const link = await openRoughLink(t, { mtu: 576, loss: 0.15 });
+  const ends = await startEnds(stage, { host: '10.99.0.2', clientIn: link.here, serverIn: link.there });
   const { handshakes, snapshot } = await stage.capture(() => ends.connect('loss.example', 'alpn=60', 'connections=25'));
   assertAsSaid(t, handshakes, ends);
-  const { packets, lost } = await close();
+  const { packets, lost } = await link.close();
   t.true(lost > packets * 0.08 && lost < packets * 0.22, `${lost} of ${packets} were lost`);
   t.deepEqual(snapshot.manifest.coverage.lossesByKind, {});
 });
 
 testUnless(reason, 'hellos come out whole where packets overtake each other, come twice and get lost', async (t) => {
   const stage = await openStage(t);
-  const { here, there, close } = await openRoughLink(t, { mtu: 400, loss: 0.03, double: 0.1, delayMs: 12 });
-  const ends = await startEnds(stage, { host: '10.99.0.2', clientIn: here, serverIn: there });
+  const link = await openRoughLink(t, { mtu: 400, loss: 0.03, double: 0.1, delayMs: 12 });
+  const ends = await startEnds(stage, { host: '10.99.0.2', clientIn: link.here, serverIn: link.there });
   const { handshakes } = await stage.capture(() => ends.connect('order.example', 'alpn=100', 'connections=25'));
   assertAsSaid(t, handshakes, ends);
-  const { doubled, overtaken } = await close();
+  const { doubled, overtaken } = await link.close();
   t.true(doubled > 20 && overtaken > 100, `${doubled} came twice, ${overtaken} were overtaken`);
 });
 

@@ -10,7 +10,7 @@ export class ReorderWindow {
   private length = 0;
 
   /** @param maxLength characters held at most, over all rows */
-  constructor(emit: (timeNs: bigint, json: string) => void, maxRows = 2048, maxLength = 16 << 20) {
+  constructor(emit: (timeNs: bigint, json: string) => void, maxRows = 512, maxLength = 16 << 20) {
     this.emit = emit;
     this.maxRows = maxRows;
     this.maxLength = maxLength;

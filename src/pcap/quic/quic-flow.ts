@@ -192,7 +192,23 @@ class Connection {
     const isRetry = kind === 'server' && isRetryRandom(message.raw.subarray(RANDOM_START, RANDOM_END));
     const afterRetry = this.retried && !isRetry;
     const fromLow = (side === 'client') === this.clientIsLow;
-    sink({ ...message, kind, transport: 'quic', records: 0, sslv2: false, afterRetry }, fromLow);
+    const { raw, complete, segments, streamOffset, error, timeNs } = message;
+    sink(
+      {
+        kind,
+        transport: 'quic',
+        raw,
+        complete,
+        segments,
+        records: 0,
+        streamOffset,
+        sslv2: false,
+        afterRetry,
+        error,
+        timeNs,
+      },
+      fromLow,
+    );
     if (isRetry) this.retried = true;
     if (kind === 'client' && message.complete) this.clientSeen = true;
     if (kind === 'server' && !isRetry && message.complete && this.clientSeen) this.search = null;

@@ -886,6 +886,16 @@ noscript {
   td > bdi {
     display: inline;
   }
+  td.time > bdi {
+    white-space: nowrap;
+  }
+  thead button,
+  .badge {
+    font-size: 9px;
+  }
+  .tools {
+    min-height: 0;
+  }
   .badge,
   .key i,
   .coverage li::before {

@@ -108,8 +108,9 @@ export class ProcessNodes {
   }
 }
 
-function published({ parents: _, startTimeNs: __, ppid: ___, ...shownFacts }: Node, parent: number): ProcessNode {
-  return { parent, ...shownFacts };
+function published(node: Node, parent: number): ProcessNode {
+  const { pid, comm, exe, cmdline, uid, flags, client, server, hits, groups, more } = node;
+  return { parent, pid, comm, exe, cmdline, uid, flags, client, server, hits, groups, more };
 }
 
 /** A process that handshakes name, and the table of processes does not. */

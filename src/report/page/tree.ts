@@ -55,7 +55,14 @@ function item(node: ProcessNode): Item {
   );
   const children = element('ul');
   const created = element('li', {}, line, groups.length === 0 ? null : groupTable(groups, more), children);
-  const words = [comm, String(pid), exe, cmdline, ...flags, ...groups.flatMap((group) => Object.values(group))];
+  const words = [
+    comm,
+    String(pid),
+    exe,
+    cmdline,
+    ...flags,
+    ...groups.flatMap((group) => Object.values(group) as unknown[]),
+  ];
   return { element: created, children, text: words.join('\u0000').toLowerCase() };
 }
 

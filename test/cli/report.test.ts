@@ -1,0 +1,189 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import test, { type ExecutionContext } from 'ava';
+import { parse } from 'csv-parse/sync';
+import { execa } from 'execa';
+import { REPORT_FORMATS } from '../../src/report/formats.js';
+import { writeReport } from '../../src/write-report.js';
+import { HOSTILE_NAMES, writeHostileSnapshot } from '../report/hostile-snapshot.js';
+import { temporaryFolder, writeSample } from '../snapshot/sample.js';
+import { runCli } from './run-cli.js';
+
+const PROJECT = resolve(import.meta.dirname, '../..');
+/** Of clients and of servers that really spoke to each other: fixtures/pcap/README.md. */
+const CAPTURE = join(PROJECT, 'fixtures/pcap/clients.pcapng');
+
+test('timesketch has what Timesketch requires, as JSONL and as CSV, in microseconds', async (t) => {
+  const { folder, snapshot } = await hostile(t);
+  const [jsonl, csv] = [join(folder, 'events.jsonl'), join(folder, 'events.csv')];
+  await report(t, [snapshot, '--format', 'timesketch', '--output', jsonl]);
+  await report(t, [snapshot, '--format', 'timesketch', '--output', csv]);
+  const events = lines(await readFile(jsonl, 'utf8'));
+  t.is(events.length, HOSTILE_NAMES.length * 3);
+  for (const event of events) {
+    for (const field of ['message', 'datetime', 'timestamp_desc']) t.is(typeof event[field], 'string', field);
+    const { datetime, timestamp } = event as { datetime: string; timestamp: number };
+    // Date knows milliseconds only; the rest is in the text.
+    t.is(Math.floor(timestamp / 1000), Date.parse(datetime));
+    t.regex(datetime, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}\+00:00$/);
+    t.is(timestamp % 1_000_000, Number(datetime.slice(20, 26)));
+  }
+  const rows = parse<Record<string, string>>(await readFile(csv, 'utf8'), { columns: true });
+  t.deepEqual(
+    rows.map((row) => [row['message'], row['timestamp']]),
+    events.map((event) => [event['message'], String(event['timestamp'])]),
+  );
+});
+
+test('l2tcsv has the 17 columns of log2timeline, dates its way round, and one line a row', async (t) => {
+  const { snapshot } = await hostile(t);
+  const { stdout } = await report(t, [snapshot, '--format', 'l2tcsv']);
+  const [head, ...rows] = parse(stdout);
+  t.deepEqual(
+    head?.join(','),
+    'date,time,timezone,MACB,source,sourcetype,type,user,host,short,desc,version,filename,inode,notes,format,extra',
+  );
+  t.is(rows.length, HOSTILE_NAMES.length * 3);
+  t.is(stdout.split('\n').length, rows.length + 1);
+  for (const [date, time, zone, macb] of rows) {
+    t.is(date, '11/22/2026');
+    t.regex(time ?? '', /^\d\d:\d\d:\d\d$/);
+    t.is(zone, 'UTC');
+    t.regex(macb ?? '', /^[M.][A.][C.][B.]$/);
+  }
+});
+
+test('zeek has a line a connection, with what tshark reads of both its hellos', async (t) => {
+  const snapshot = await imported(t);
+  const records = lines((await report(t, [snapshot, '--format', 'zeek'])).stdout);
+  const { stdout } = await execa('tshark', [
+    ...['-r', CAPTURE, '-Y', 'tls.handshake.type == 2 && !(tls.handshake.random == cf:21:ad:74:e5:9a:61:11)'],
+    ...['-T', 'fields', '-e', 'tcp.dstport', '-e', 'tls.handshake.ja3s'],
+  ]);
+  const answers = stdout.split('\n').map((line) => line.split('\t'));
+  t.true(answers.length > 3);
+  for (const [port, ja3s] of answers) {
+    const record = records.find((one) => String(one['id.orig_p']) === port);
+    t.is(record?.['ja3s'], ja3s);
+    t.regex(String(record?.['version']), /^TLSv1[0-3]$/);
+    t.regex(String(record?.['cipher']), /^TLS_/);
+    t.is(typeof record?.['ts'], 'number');
+    t.regex(String(record?.['uid']), /^C[0-9A-Za-z]{17}$/);
+    t.regex(String(record?.['ja3']), /^[0-9a-f]{32}$/);
+  }
+});
+
+test('ecs has the fields of the schema, and JA4 in a namespace of its own', async (t) => {
+  const snapshot = await imported(t);
+  const documents = lines((await report(t, [snapshot, '--format', 'ecs'])).stdout) as unknown as Ecs[];
+  const client = documents.find(({ event }) => event.action === 'tls-client-hello');
+  const server = documents.find(({ event, tls }) => event.action === 'tls-server-hello' && tls.client);
+  t.regex(client?.['@timestamp'] ?? '', /^\d{4}-\d\d-\d\dT/);
+  t.regex(client?.tls.client?.ja3 ?? '', /^[0-9a-f]{32}$/);
+  t.regex(client?.tlsnap.ja4 ?? '', /^t1[23][di]\d{4}/);
+  t.is(client?.tls.version, undefined);
+  t.regex(server?.tls.server?.ja3s ?? '', /^[0-9a-f]{32}$/);
+  t.regex(server?.tls.version ?? '', /^1\.[0-3]$/);
+  t.is(server?.tls.version_protocol, 'tls');
+  t.regex(server?.tls.cipher ?? '', /^TLS_/);
+  t.is(typeof server?.source.port, 'number');
+});
+
+test('ocsf events are of class network_activity, with fingerprints as objects', async (t) => {
+  const snapshot = await imported(t);
+  const events = lines((await report(t, [snapshot, '--format', 'ocsf'])).stdout);
+  const event = events.find((one) => 'ja4_fingerprint_list' in one) as Record<string, Record<string, unknown>>;
+  t.like(event, { class_uid: 4001, category_uid: 4, activity_id: 6, type_uid: 400106, severity_id: 1 });
+  const [ja4] = event['ja4_fingerprint_list'] as unknown as Record<string, string>[];
+  t.is([ja4?.['section_a'], ja4?.['section_b'], ja4?.['section_c']].join('_'), ja4?.['value'] ?? '');
+  t.like(event['tls'], { ja3_hash: { algorithm_id: 1 } });
+});
+
+test('pcapng is what tshark reads the same fingerprints from', async (t) => {
+  const snapshot = await imported(t);
+  const output = `${snapshot}.pcapng`;
+  await report(t, [snapshot, '--format', 'pcapng', '--output', output]);
+  const ja3 = async (file: string): Promise<string[]> => {
+    const args = ['-r', file, '-Y', 'tls.handshake.type == 1', '-T', 'fields', '-e', 'tls.handshake.ja3'];
+    return (await execa('tshark', args)).stdout.split('\n').sort();
+  };
+  t.deepEqual(await ja3(output), await ja3(CAPTURE));
+});
+
+test('a hit is told in every format or in a note, exits 1, and --table matches has it', async (t) => {
+  const { folder, snapshot } = await hostile(t);
+  const feed = join(folder, 'feed.txt');
+  await writeFile(feed, 'web.example\n');
+  t.is((await runCli(['report', snapshot, '--format', 'zeek', '--feed', feed])).exitCode, 0);
+  const csv = parse<Record<string, string>>((await report(t, [snapshot, '--format', 'csv'])).stdout, { columns: true });
+  await writeFile(feed, `${csv[0]?.['ja3'] ?? ''}\n`);
+  // In this process: ten starts of the command line would tell no more than one.
+  for (const format of REPORT_FORMATS) {
+    const output = join(folder, `report.${format}`);
+    const { hits, notes } = await writeReport({
+      ...{ snapshot, format, table: undefined, feeds: [feed], as: undefined, output },
+    });
+    t.is(hits.total, csv.length, format);
+    const told = (await readFile(output)).includes('feed.txt') || notes.join().includes(`${csv.length} hits`);
+    t.true(told, format);
+  }
+  const matches = await runCli(['report', snapshot, '--format', 'csv', '--table', 'matches', '--feed', feed]);
+  t.is(matches.exitCode, 1);
+  t.is(parse(matches.stdout, { columns: true }).length, csv.length);
+});
+
+test('what makes no sense is a usage error, and nothing is left where a report fails', async (t) => {
+  const folder = await temporaryFolder(t);
+  const { path } = await writeSample(folder);
+  t.is((await runCli(['report', path])).exitCode, 2);
+  t.is((await runCli(['report', path, '--format', 'ecs', '--table', 'sockets'])).exitCode, 2);
+  t.is((await runCli(['report', path, '--format', 'csv', '--table', 'matches'])).exitCode, 2);
+  t.is((await runCli(['report', path, '--format', 'csv', '--json'])).exitCode, 2);
+  t.is((await runCli(['report', path, '--format', 'csv', '--output', path])).exitCode, 74);
+  const output = join(folder, 'out.csv');
+  t.is((await runCli(['report', CAPTURE, '--format', 'csv', '--output', output])).exitCode, 65);
+  t.false(existsSync(output));
+  const { stdout, exitCode } = await runCli(['report', path, '--format', 'csv', '--output', output, '--json']);
+  t.is(exitCode, 0);
+  t.like(JSON.parse(stdout), { output, rows: { handshakes: 3 }, hits: { total: 0 } });
+});
+
+interface Ecs {
+  readonly '@timestamp': string;
+  readonly event: { readonly action: string };
+  readonly source: { readonly port: number };
+  readonly tls: {
+    readonly version?: string;
+    readonly version_protocol?: string;
+    readonly cipher?: string;
+    readonly client?: { readonly ja3?: string };
+    readonly server?: { readonly ja3s?: string };
+  };
+  readonly tlsnap: { readonly ja4?: string };
+}
+
+function lines(text: string): Record<string, unknown>[] {
+  return text
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+}
+
+async function report(t: ExecutionContext, args: readonly string[]) {
+  const result = await runCli(['report', ...args]);
+  t.is(result.exitCode, 0, result.stderr);
+  return result;
+}
+
+async function hostile(t: ExecutionContext) {
+  const folder = await temporaryFolder(t);
+  return { folder, snapshot: (await writeHostileSnapshot(folder)).path };
+}
+
+async function imported(t: ExecutionContext): Promise<string> {
+  const output = join(await temporaryFolder(t), 'clients.tlsnap.tar.gz');
+  const { exitCode, stderr } = await runCli(['import', CAPTURE, '--output', output, '--quiet']);
+  t.is(exitCode, 0, stderr);
+  return output;
+}

@@ -1,0 +1,91 @@
+import { createHash } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import type { ExecutionContext } from 'ava';
+import { bootKernel } from '../../scripts/kernels/boot.js';
+import { fetchKernel, hasCachedKernel, KERNEL_RELEASES, type KernelRelease } from '../../scripts/kernels/debian.js';
+import { programFiles } from '../../scripts/kernels/initramfs.js';
+import { bitFlips, craftedHellos, everyNumber, recordedHellos, truncations } from '../bpf/hellos.js';
+import { assertAgrees } from '../bpf/judge.js';
+import { buildRunner, bytesOf, packetLines, readResults, UNITS_OBJECT } from '../bpf/units.js';
+import { reasonAgainstCommands, testUnless } from '../left-out.js';
+
+// The unit tests of test/bpf once more, inside each stock kernel: its verifier and its compiler must make the same of
+// the programs. Inputs go in with the guest, what run-units prints comes home and is judged here: digests by Node's
+// OpenSSL, JA3 by tshark's reading in the fixtures.
+
+const CACHE = resolve(import.meta.dirname, '../../.cache/kernels');
+const LONGEST = 1023;
+
+const reasonAgainstAll =
+  process.platform === 'linux'
+    ? reasonAgainstCommands('qemu-system-x86_64', 'cpio', 'busybox', 'cc', 'ldd')
+    : 'the kernels boot on a Linux machine only';
+
+for (const release of KERNEL_RELEASES) {
+  const missing = release.mayBeMissing && !hasCachedKernel(release, CACHE);
+  const reason = reasonAgainstAll ?? (missing ? 'may be missing, and could not be fetched' : undefined);
+  testUnless(reason, `kernel ${release.name} makes the digests and JA3 strings of the BPF unit tests`, (t) =>
+    runsUnits(t, release),
+  );
+}
+
+async function runsUnits(t: ExecutionContext, release: KernelRelease): Promise<void> {
+  const kernel = await fetchKernel(release, CACHE);
+  t.log(kernel.package, ...(kernel.note === undefined ? [] : [kernel.note]));
+  const directory = await mkdtemp(join(tmpdir(), 'tlsnap-guest-units-'));
+  t.teardown(() => rm(directory, { recursive: true, force: true }));
+
+  // Length 0 is no packet to every kernel of the matrix.
+  const texts = Array.from({ length: LONGEST }, (_, index) => bytesOf(index, index + 1));
+  const known = recordedHellos();
+  const hellos = [...known.map(({ message }) => message), ...unusualHellos(known[0]?.message ?? new Uint8Array())];
+  await writeFile(join(directory, 'texts'), packetLines(texts));
+  await writeFile(join(directory, 'hellos'), packetLines(hellos));
+
+  const runner = await buildRunner(directory);
+  const libraries = [...(await programFiles(runner))].filter(([path]) => path !== runner);
+  const result = await bootKernel({
+    kernel,
+    files: new Map([
+      ...libraries,
+      ['/guest/run-units', runner],
+      ['/guest/units.bpf.o', UNITS_OBJECT],
+      ['/guest/texts', join(directory, 'texts')],
+      ['/guest/hellos', join(directory, 'hellos')],
+    ]),
+    script: SCRIPT,
+    timeoutSeconds: 120,
+  });
+  t.deepEqual(result.splats, []);
+  t.is(result.status, 0, result.serial);
+
+  const ofTexts = readResults(result.files.get('texts')?.toString() ?? '');
+  t.deepEqual(
+    ofTexts.map(({ returned, md5, sha256 }) => [returned, md5, sha256]),
+    texts.map((text) => [0, digest('md5', text), digest('sha256', text)]),
+  );
+  const ofHellos = readResults(result.files.get('hellos')?.toString() ?? '');
+  assertAgrees(t, hellos, ofHellos);
+  for (const [index, { name, ja3, ja3String }] of known.entries()) {
+    t.is(ofHellos[index]?.returned, 0, name);
+    t.is(ofHellos[index]?.string.toString(), ja3String, name);
+    t.is(ofHellos[index]?.md5, ja3, name);
+    t.is(ofHellos[index]?.sha256, digest('sha256', ja3String), name);
+  }
+}
+
+/** Those made by hand, cut and with bits turned: as many as an emulated kernel runs in a few seconds. */
+function unusualHellos(message: Uint8Array): Uint8Array[] {
+  return [...craftedHellos().values(), ...everyNumber(), ...truncations(message), ...bitFlips(message)];
+}
+
+function digest(kind: 'md5' | 'sha256', text: Uint8Array | string): string {
+  return createHash(kind).update(text).digest('hex');
+}
+
+const SCRIPT = `
+/guest/run-units /guest/units.bpf.o unit_digests </guest/texts >/results/texts &&
+/guest/run-units /guest/units.bpf.o unit_ja3_both </guest/hellos >/results/hellos
+`;

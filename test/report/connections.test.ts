@@ -1,0 +1,58 @@
+import test from 'ava';
+import { Connections } from '../../src/report/connections.js';
+import type { Handshake } from '../../src/snapshot/schema/handshake.js';
+import { handshakeAt } from '../snapshot/sample.js';
+
+test('a server answers the client of the same socket, and loopback is two connections', (t) => {
+  const connections = new Connections();
+  const [here, there] = ['1', '2'];
+  t.deepEqual(connections.take(hello(0, 'client', here), []), []);
+  t.deepEqual(connections.take(hello(1, 'client', there), []), []);
+  t.deepEqual(seqs(connections.take(hello(2, 'server', there), [])), [[1, 2]]);
+  t.deepEqual(seqs(connections.take(hello(3, 'server', here), [])), [[0, 3]]);
+  t.deepEqual([...connections.end()], []);
+});
+
+test('a retry is no answer, and the hello after it is not the first', (t) => {
+  const connections = new Connections();
+  connections.take(hello(0, 'client', '1'), []);
+  t.deepEqual(connections.take(hello(1, 'server', '1', { retry: true }), []), []);
+  t.deepEqual(connections.take(hello(2, 'client', '1', { afterRetry: true }), []), []);
+  t.deepEqual(seqs(connections.take(hello(3, 'server', '1'), [])), [[0, 3]]);
+});
+
+test('a server alone, a client alone, and the oldest of too many are connections too', (t) => {
+  const connections = new Connections(2);
+  t.deepEqual(seqs(connections.take(hello(0, 'server', '1'), [])), [[null, 0]]);
+  connections.take(hello(1, 'client', '1'), []);
+  connections.take(hello(2, 'client', '2'), []);
+  t.deepEqual(seqs(connections.take(hello(3, 'client', '3'), [])), [[1, null]]);
+  t.deepEqual(seqs(connections.take(hello(4, 'client', '3'), [])), [[3, null]]);
+  t.deepEqual(seqs([...connections.end()]), [
+    [2, null],
+    [4, null],
+  ]);
+});
+
+function seqs(found: ReturnType<Connections['take']>): (number | null)[][] {
+  return found.map(({ client, server }) => [client?.seq ?? null, server?.seq ?? null]);
+}
+
+function hello(
+  seq: number,
+  kind: 'client' | 'server',
+  cookie: string,
+  { retry = false, afterRetry = false } = {},
+): Handshake {
+  const row = handshakeAt(BigInt(seq));
+  const client = { src: '127.0.0.1', srcPort: 40000, dst: '127.0.0.1', dstPort: 443 };
+  const server = { src: '127.0.0.1', srcPort: 443, dst: '127.0.0.1', dstPort: 40000 };
+  return {
+    ...row,
+    seq,
+    kind,
+    flow: { ...(kind === 'client' ? client : server), netns: 1, cookie },
+    hello: { ...row.hello, afterRetry },
+    tls: row.tls && { ...row.tls, ...(retry && { helloRetryRequest: true }) },
+  };
+}
