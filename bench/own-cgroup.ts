@@ -28,7 +28,7 @@ export class OwnCgroup {
     const before = this.#cpuNs();
     const child = this.spawn(command, args);
     const numbers: number[] = [];
-    for await (const line of createInterface({ input: child.stdout! })) numbers.push(Number(line));
+    for await (const line of createInterface({ input: child.(stdout ?? '') })) numbers.push(Number(line));
     if ((await ended(child)) !== 0) throw new Error(`${command} ended with ${child.exitCode ?? child.signalCode}`);
     return { numbers, cpuNs: this.#cpuNs() - before };
   }

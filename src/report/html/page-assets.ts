@@ -284,7 +284,14 @@ export const PAGE_SCRIPT = `"use strict";
     );
     const children = element("ul");
     const created = element("li", {}, line, groups.length === 0 ? null : groupTable(groups, more), children);
-    const words = [comm, String(pid), exe, cmdline, ...flags, ...groups.flatMap((group) => Object.values(group))];
+    const words = [
+      comm,
+      String(pid),
+      exe,
+      cmdline,
+      ...flags,
+      ...groups.flatMap((group) => Object.values(group))
+    ];
     return { element: created, children, text: words.join("\\0").toLowerCase() };
   }
   function groupTable(groups, more) {
