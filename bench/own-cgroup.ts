@@ -28,7 +28,8 @@ export class OwnCgroup {
     const before = this.#cpuNs();
     const child = this.spawn(command, args);
     const numbers: number[] = [];
-    for await (const line of createInterface({ input: child.(stdout ?? '') })) numbers.push(Number(line));
+    if (!child.stdout) throw new Error(`${command} has no output`);
+    for await (const line of createInterface({ input: child.stdout })) numbers.push(Number(line));
     if ((await ended(child)) !== 0) throw new Error(`${command} ended with ${child.exitCode ?? child.signalCode}`);
     return { numbers, cpuNs: this.#cpuNs() - before };
   }
