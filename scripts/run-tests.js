@@ -37,6 +37,8 @@ const isMatrix = (file) => file.startsWith(MATRIX_ROOM);
 
 const totals = { passed: 0, failed: 0, skipped: 0 };
 const leftOut = [];
+/** What each failed test printed, to be told again at the end, where it is found. */
+const failures = [];
 
 await runTests(
   'side by side',
@@ -54,6 +56,7 @@ if (isRoot) {
   totals.skipped++;
 }
 
+if (failures.length > 0) console.log(`\nFailed:\n${failures.flat().join('\n')}`);
 if (leftOut.length > 0) console.log(`\nLeft out:\n${leftOut.map((line) => `  ${line}`).join('\n')}`);
 const forbidden = mustRunAll ? leftOut.filter((line) => !line.includes(MAY_BE_MISSING)) : [];
 if (forbidden.length > 0) {
@@ -83,24 +86,36 @@ async function runTests(name, tests, flags) {
     child.on('close', resolve);
   });
   let failed = 0;
+  /** Lines of the failed test that is being printed. */
+  let failure = null;
   for await (const line of createInterface({ input: child.stdout })) {
     if (TAP_FRAME.test(line)) continue;
     const [, not, title, skip] = TAP_TEST.exec(line) ?? [];
     if (title === undefined) {
       console.log(line);
-    } else if (skip !== undefined) {
+      failure?.push(line);
+      continue;
+    }
+    failure = null;
+    if (skip !== undefined) {
       totals.skipped++;
       leftOut.push(title.includes(LEFT_OUT) ? title : `${title}${LEFT_OUT}no reason given]`);
     } else {
-      if (not) failed++;
-      else totals.passed++;
-      console.log(`${not ? '✘' : '✔'} ${title}`);
+      const shown = `${not ? '✘' : '✔'} ${title}`;
+      console.log(shown);
+      if (not) {
+        failed++;
+        failures.push((failure = [shown]));
+      } else {
+        totals.passed++;
+      }
     }
   }
   const exitCode = await ended;
   // AVA also fails without a failed test to show: no tests in a file, a worker that died.
   if (exitCode !== 0 && failed === 0) {
-    console.log(`✘ ava ended with ${exitCode}`);
+    console.log(`✘ ${name}: ava ended with ${exitCode}`);
+    failures.push([`✘ ${name}: ava ended with ${exitCode}`]);
     failed = 1;
   }
   totals.failed += failed;

@@ -237,8 +237,9 @@ export interface Certificate {
 
 /** A self-signed certificate for localhost and the loopback addresses, made by openssl. */
 export async function makeCertificate(directory: string, type: 'rsa:2048' | 'ec' = 'ec'): Promise<Certificate> {
-  const keyFile = join(directory, `${type.slice(0, 3)}-key.pem`);
-  const certFile = join(directory, `${type.slice(0, 3)}-cert.pem`);
+  // A folder for each: two servers that start at once must not write over each other's.
+  const own = await mkdtemp(join(directory, 'certificate-'));
+  const [keyFile, certFile] = [join(own, 'key.pem'), join(own, 'cert.pem')];
   const key = type === 'ec' ? ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256'] : ['-newkey', type];
   const names = 'subjectAltName=DNS:localhost,DNS:*.example,IP:127.0.0.1,IP:::1';
   const fixed = ['-x509', '-nodes', '-days', '2', '-subj', '/CN=localhost', '-addext', names];

@@ -98,13 +98,13 @@ def serve(host, port, log, cut, certificate, key, curve=None):
     listener.listen(128)
 
     def talk(connection):
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(certificate, key)
-        if curve:
-            context.set_ecdh_curve(curve)
-        connection.settimeout(TIMEOUT)
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with connection:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate, key)
+            if curve:
+                context.set_ecdh_curve(curve)
+            connection.settimeout(TIMEOUT)
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             shake_hands(connection, context, cut, log, server_side=True)
             # Until the client is through with it.
             while connection.recv(65536):

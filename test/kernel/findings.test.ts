@@ -3,9 +3,9 @@ import { basename, join } from 'node:path';
 import { diffSnapshots, type Diff } from '../../src/analysis/diff.js';
 import type { ReplayEvent } from '../../src/analysis/replay-event.js';
 import { replaySnapshot } from '../../src/analysis/replay.js';
-import { freePort, makeCertificate, openStage, type Captured, type Stage } from '../kernel/live.js';
+import { freePort, makeCertificate, openStage, type Captured, type Stage } from './live.js';
 import { reasonAgainstCommands, reasonAgainstLiveTests, testUnless } from '../left-out.js';
-import { realHello } from './made-snapshot.js';
+import { realHello } from '../analysis/made-snapshot.js';
 
 // Real captures: what is expected is what the test itself did, pids are those it started.
 
