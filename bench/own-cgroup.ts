@@ -1,7 +1,7 @@
 import { spawn, execFileSync, type ChildProcess } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { findCgroup } from '../src/capture/cgroup2.js';
 
@@ -13,7 +13,7 @@ export class OwnCgroup {
   constructor() {
     const { mount } = findCgroup(undefined);
     if (mount === null) throw new Error('no cgroup2 is mounted');
-    this.path = join(mount, `tlsnap-bench-${process.pid}`);
+    this.path = join(mount, basename(this.folder));
     mkdirSync(this.path);
   }
 

@@ -1,5 +1,5 @@
 /**
- * Measures what a packet of a finished connection costs in our programs, against an empty program on the same packets.
+ * Measures what a packet of a finished connection costs in our programs, against an empty program on the same load.
  *
  *   node --import tsx bench/packet.ts [ROUNDS] [TURNS]
  *
@@ -19,56 +19,56 @@ const DIRECTIONS = [
 ] as const;
 
 const [rounds = 20, turns = 50_000] = process.argv.slice(2).map(Number);
-const cgroup = new OwnCgroup();
+// One cgroup each: of two programs in a row, the second finds warm what the first had to fetch.
+const [watched, emptied] = [new OwnCgroup(), new OwnCgroup()];
 const pins = `/sys/fs/bpf/tlsnap-bench-${process.pid}`;
 try {
-  const { certificate, key } = makeCertificate(cgroup.folder);
+  const { certificate, key } = makeCertificate(watched.folder);
   attachEmpty();
-  const perRun = await cgroup.whileCaptured(() =>
+  const load = [join(import.meta.dirname, 'packet-load.py'), 'turns', String(turns), certificate, key];
+  const measure = async (cgroup: OwnCgroup): Promise<Map<string, number>> => {
+    const before = programRuns(cgroup.path);
+    await cgroup.run('python3', load);
+    return nsPerRun(before, programRuns(cgroup.path));
+  };
+  const found = await watched.whileCaptured(() =>
     withBpfStats(async () => {
-      const found: Map<string, number>[] = [];
+      const all: { ours: Map<string, number>; empty: Map<string, number> }[] = [];
       for (let round = 0; round < rounds; round++) {
-        const before = programRuns(cgroup.path);
-        await cgroup.run('python3', [
-          join(import.meta.dirname, 'packet-load.py'),
-          'turns',
-          String(turns),
-          certificate,
-          key,
-        ]);
-        found.push(nsPerRun(before, programRuns(cgroup.path)));
+        // Neither is always the first.
+        if (round % 2 === 0) all.push({ ours: await measure(watched), empty: await measure(emptied) });
+        else all.push({ empty: await measure(emptied), ours: await measure(watched) });
       }
-      return found;
+      return all;
     }),
   );
-  report(perRun);
+  report(found);
 } finally {
   execFileSync('rm', ['-rf', pins]);
-  cgroup.remove();
+  for (const cgroup of [watched, emptied]) cgroup.remove();
 }
 
-/** The empty programs run first on every packet, ours behind them. They leave with the cgroup. */
+/** The empty programs leave with their cgroup. */
 function attachEmpty(): void {
-  const object = join(cgroup.folder, 'empty.bpf.o');
+  const object = join(emptied.folder, 'empty.bpf.o');
   const source = join(import.meta.dirname, 'packet-empty.bpf.c');
   const multiarch = execFileSync('gcc', ['-print-multiarch'], { encoding: 'utf8' }).trim();
   execFileSync('clang', ['-target', 'bpf', '-O2', '-g', `-I/usr/include/${multiarch}`, '-c', source, '-o', object]);
   execFileSync('bpftool', ['prog', 'loadall', object, pins]);
   for (const { empty, attach } of DIRECTIONS) {
-    execFileSync('bpftool', ['cgroup', 'attach', cgroup.path, attach, 'pinned', join(pins, empty), 'multi']);
+    execFileSync('bpftool', ['cgroup', 'attach', emptied.path, attach, 'pinned', join(pins, empty), 'multi']);
   }
 }
 
-function report(found: readonly Map<string, number>[]): void {
+function report(found: readonly { ours: Map<string, number>; empty: Map<string, number> }[]): void {
   const table = new Table({
     head: ['a data packet of a finished connection, ns', 'empty program', 'ours', 'ours more', 'target'],
     style: { head: [], border: [] },
   });
   for (const { name, ours, empty } of DIRECTIONS) {
-    const of = (program: string) => found.map((runs) => runs.get(program) ?? Number.NaN);
-    const more = found.map((runs) => (runs.get(ours) ?? Number.NaN) - (runs.get(empty) ?? Number.NaN));
-    const texts = [of(empty), of(ours), more].map((values) => spreadText(spreadOf(values), 1));
-    table.push([name, ...texts, '35']);
+    const pairs = found.map((round) => [round.empty.get(empty) ?? Number.NaN, round.ours.get(ours) ?? Number.NaN] as const);
+    const columns = [pairs.map(([one]) => one), pairs.map(([, one]) => one), pairs.map(([one, other]) => other - one)];
+    table.push([name, ...columns.map((values) => spreadText(spreadOf(values), 1)), '35']);
   }
   console.log(table.toString());
 }
