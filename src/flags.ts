@@ -27,24 +27,6 @@ export const sizeFlag = Flags.custom<number>({
   },
 });
 
-/** What goes into the manifest about the case. */
-export const caseFlags = {
-  case: Flags.string({ helpValue: 'ID', description: 'case number' }),
-  evidence: Flags.string({ helpValue: 'ID', description: 'evidence number' }),
-  examiner: Flags.string({ helpValue: 'NAME', description: 'who takes it' }),
-  description: Flags.string({ helpValue: 'TEXT', description: 'free words' }),
-};
-
-/** The manifest's case from parsed `caseFlags`. */
-export function caseOf(flags: { [name in keyof typeof caseFlags]?: string | undefined }) {
-  return {
-    case: flags.case ?? null,
-    evidence: flags.evidence ?? null,
-    examiner: flags.examiner ?? null,
-    description: flags.description ?? null,
-  };
-}
-
 export const feedsFlag = Flags.string({
   helpValue: 'FILE',
   description: "a feed of any known shape, gzip'd or not; may be given again",
@@ -56,6 +38,47 @@ export const keyFlag = Flags.string({
   helpValue: 'FILE|agent',
   description: 'OpenSSH private key to sign with, or agent; without it a one-time key',
 });
+
+export const encryptToFlag = Flags.string({
+  helpValue: 'age1...',
+  description: 'encrypt the snapshot to this age recipient, as FILE.age; may be given again',
+  multiple: true,
+  multipleNonGreedy: true,
+});
+
+/** Of a command that writes a snapshot: who signs and reads it, and what goes into the manifest about the case. */
+export const evidenceFlags = {
+  key: keyFlag,
+  'encrypt-to': encryptToFlag,
+  case: Flags.string({ helpValue: 'ID', description: 'case number' }),
+  evidence: Flags.string({ helpValue: 'ID', description: 'evidence number' }),
+  examiner: Flags.string({ helpValue: 'NAME', description: 'who takes it' }),
+  description: Flags.string({ helpValue: 'TEXT', description: 'free words' }),
+};
+
+/** What parsed `evidenceFlags` say, but the key. */
+export function evidenceOf(flags: EvidenceFlags) {
+  return {
+    encryptTo: flags['encrypt-to'] ?? [],
+    case: {
+      case: flags.case ?? null,
+      evidence: flags.evidence ?? null,
+      examiner: flags.examiner ?? null,
+      description: flags.description ?? null,
+    },
+  };
+}
+
+export const identityFlag = Flags.string({
+  helpValue: 'FILE',
+  description: 'age identity that opens an encrypted snapshot; may be given again',
+  multiple: true,
+  multipleNonGreedy: true,
+});
+
+type EvidenceFlags = { [name in Exclude<keyof typeof evidenceFlags, 'encrypt-to'>]?: string | undefined } & {
+  'encrypt-to'?: string[] | undefined;
+};
 
 const UNITS: Record<string, 'milliseconds' | 'seconds' | 'minutes' | 'hours' | 'days'> = {
   ms: 'milliseconds',

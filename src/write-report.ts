@@ -19,6 +19,7 @@ import { Report, type ReportSummary } from './report/report.js';
 import { timesketchRenderer } from './report/timesketch.js';
 import { zeekRenderer } from './report/zeek.js';
 import { createOutput } from './snapshot/output.js';
+import type { Identities } from './snapshot/decryption.js';
 import { openSnapshot, type Snapshot } from './snapshot/reader.js';
 
 export interface ReportOptions {
@@ -29,6 +30,8 @@ export interface ReportOptions {
   readonly feeds: readonly string[];
   /** What the hashes of a plain list are. */
   readonly as: PlainListType | undefined;
+  /** What opens an encrypted snapshot. */
+  readonly identities?: Identities;
   /** A file that must not exist, or `-` for standard output. */
   readonly output: string;
 }
@@ -48,7 +51,7 @@ export async function writeReport(options: ReportOptions): Promise<ReportResult>
   requireSense(options);
   const output = createOutput(options.output);
   const feeds = await loadFeeds(options.feeds, { as: options.as });
-  const snapshot = await openSnapshot(options.snapshot);
+  const snapshot = await openSnapshot(options.snapshot, options.identities);
   const report = new Report(snapshot, await rendererOf(snapshot, options), feeds);
   try {
     await pipeline(Readable.from(report.chunks(), { objectMode: true, highWaterMark: 1 }), output.open());

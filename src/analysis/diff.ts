@@ -3,6 +3,7 @@ import { IndicatorIndex } from '../intel/indicator-index.js';
 import { ja4FormsOf } from '../intel/ja4-forms.js';
 import type { Feed } from '../intel/load.js';
 import { Matcher } from '../intel/matches.js';
+import { type Identities, NO_IDENTITIES } from '../snapshot/decryption.js';
 import { openSnapshot } from '../snapshot/reader.js';
 import type { Manifest } from '../snapshot/schema/manifest.js';
 import type { Evidence, SeenValue } from './distinct-values.js';
@@ -54,9 +55,14 @@ export interface Diff {
  * Compares a snapshot with an earlier one, or with one of a host that is known to be good. Memory is bounded by
  * distinct values. @throws TlsnapError of kind `input` with the place in the snapshot
  */
-export async function diffSnapshots(before: string, after: string, feeds: readonly Feed[]): Promise<Diff> {
+export async function diffSnapshots(
+  before: string,
+  after: string,
+  feeds: readonly Feed[],
+  identities: Identities = NO_IDENTITIES,
+): Promise<Diff> {
   const index = new IndicatorIndex(feeds);
-  const [one, other] = [await look(before, index), await look(after, index)];
+  const [one, other] = [await look(before, index, identities), await look(after, index, identities)];
   return {
     before: one.facts,
     after: other.facts,
@@ -83,8 +89,8 @@ interface Looked {
   readonly hits: Record<Confidence | 'total', number>;
 }
 
-async function look(path: string, index: IndicatorIndex): Promise<Looked> {
-  const snapshot = await openSnapshot(path);
+async function look(path: string, index: IndicatorIndex, identities: Identities): Promise<Looked> {
+  const snapshot = await openSnapshot(path, identities);
   const { source, window, host, coverage } = snapshot.manifest;
   const profile = new Profile(source === 'pcap', new Matcher(index, { forms: ja4FormsOf }));
   const collector = new FindingCollector();

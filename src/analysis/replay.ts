@@ -4,6 +4,7 @@ import { ja4FormsOf } from '../intel/ja4-forms.js';
 import type { Hit } from '../intel/hit.js';
 import type { Feed } from '../intel/load.js';
 import { Matcher } from '../intel/matches.js';
+import type { Identities } from '../snapshot/decryption.js';
 import { openSnapshot, type Snapshot } from '../snapshot/reader.js';
 import { rederive, type Difference } from '../snapshot/rederivation.js';
 import type { Handshake } from '../snapshot/schema/handshake.js';
@@ -18,6 +19,8 @@ export interface ReplayOptions {
   /** Recorded seconds a second; `Infinity` is as fast as it goes. */
   readonly speed: number;
   readonly feeds: readonly Feed[];
+  /** What opens an encrypted snapshot. */
+  readonly identities?: Identities;
 }
 
 export interface ReplaySummary {
@@ -49,7 +52,7 @@ export type OnEvents = (events: readonly ReplayEvent[]) => Promise<void>;
  * @throws TlsnapError of kind `input` with the place in the snapshot
  */
 export async function replaySnapshot(path: string, options: ReplayOptions, onEvents: OnEvents): Promise<ReplaySummary> {
-  const snapshot = await openSnapshot(path);
+  const snapshot = await openSnapshot(path, options.identities);
   const processes = await ProcessTimeline.read(snapshot);
   const index = new IndicatorIndex(options.feeds);
   const player = new Player(processes, new Matcher(index, { forms: ja4FormsOf }));

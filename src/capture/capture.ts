@@ -7,6 +7,7 @@ import { IndicatorIndex } from '../intel/indicator-index.js';
 import { ja4FormsOf } from '../intel/ja4-forms.js';
 import { loadFeeds } from '../intel/load.js';
 import { Matcher } from '../intel/matches.js';
+import { checkRecipients, encryptedName } from '../snapshot/encryption.js';
 import { createOutput } from '../snapshot/output.js';
 import type { Process } from '../snapshot/schema/process.js';
 import type { Signer } from '../snapshot/signer.js';
@@ -33,7 +34,8 @@ export interface Captured extends Composed {
 
 /** A live window, from attaching to the signed snapshot. What was captured is in the spool whatever happens after. */
 export async function capture(options: CaptureOptions): Promise<Captured> {
-  createOutput(options.output);
+  await checkRecipients(options.encryptTo);
+  createOutput(encryptedName(options.output, options.encryptTo));
   const matcher = new Matcher(new IndicatorIndex(await loadFeeds(options.feeds)), { forms: ja4FormsOf });
   const spool = options.output === '-' ? memorySpool() : spoolPath(options.output);
   const carver = new Carver(options.carve);
@@ -52,7 +54,7 @@ async function composeMatched(
   matcher: Matcher,
   carver: Carver,
 ): Promise<Captured> {
-  const { output, signer } = options;
+  const { output, signer, encryptTo } = options;
   const hits: Hit[] = [];
   const matched = new Set<string>();
   const takeProcess = (row: Process): void => {
@@ -66,6 +68,7 @@ async function composeMatched(
       spool,
       output,
       signer,
+      encryptTo,
       onHello: (row) => hits.push(...matcher.handshake({ seq: 0, ...row })),
       onProcess: takeProcess,
       executables: () => carver.executables(matched),

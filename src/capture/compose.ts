@@ -4,6 +4,7 @@ import { ioError } from '../errors.js';
 import { summaryOf } from '../host/host-facts.js';
 import { kernelRecords, type KernelRecord } from '../native/records.js';
 import { formatTimeNs } from '../pcap/hello/time-text.js';
+import { checkRecipients, type Recipients } from '../snapshot/encryption.js';
 import type { Action } from '../snapshot/schema/action.js';
 import type { Handshake } from '../snapshot/schema/handshake.js';
 import type { SnapshotFacts } from '../snapshot/schema/manifest.js';
@@ -25,6 +26,7 @@ export interface ComposeOptions {
   /** See WriterOptions.output. */
   readonly output: string;
   readonly signer: Signer;
+  readonly encryptTo: Recipients;
   /** Told of each line of the timeline, in the order in which the hellos became whole. */
   readonly onHello?: (row: HandshakeRow) => void;
   readonly onProcess?: (row: Process) => void;
@@ -43,9 +45,10 @@ export interface Composed {
  * the spool twice: first who and what was there, then the hellos, so that a hello can name a process told of later.
  */
 export async function compose(options: ComposeOptions): Promise<Composed> {
+  await checkRecipients(options.encryptTo);
   const staging = join(options.spool, 'members');
   makeStaging(staging);
-  const writer = SnapshotWriter.create({ output: options.output, staging });
+  const writer = SnapshotWriter.create({ output: options.output, staging, encryptTo: options.encryptTo });
   try {
     const gathered = gather(options.spool, writer);
     const clock = new WallClock(gathered.start.clocks);

@@ -26,6 +26,16 @@ export interface Gathered {
   readonly lastBootTimeNs: bigint;
 }
 
+/** To whom the capture that left this spool was to encrypt its snapshot. */
+export function askedRecipients(directory: string): readonly string[] {
+  for (const { kind, payload } of new SpoolReader(directory).frames()) {
+    if (kind !== FRAME.note) break;
+    const note = JSON.parse(payload.toString('utf8')) as Note;
+    return note.note === 'start' ? note.encryptTo : [];
+  }
+  return [];
+}
+
 /** Reads a spool once. Sockets and actions go straight into the writer; the rest is small enough to be kept. */
 export function gather(directory: string, writer: SnapshotWriter): Gathered {
   const spool = new SpoolReader(directory);

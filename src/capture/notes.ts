@@ -36,6 +36,8 @@ export interface StartNote {
   /** Path of the cgroup that is watched, below the cgroup2 root; `/` for the whole host. */
   readonly cgroup: string;
   readonly netns: number;
+  /** Age recipients of the snapshot; nobody, and it is in the clear, where there are none. */
+  readonly encryptTo: readonly string[];
 }
 
 /** The last frame. Where it is missing, the capture was killed. */

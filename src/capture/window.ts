@@ -10,6 +10,7 @@ import { formatTimeNs } from '../pcap/hello/time-text.js';
 import { Procfs } from '../procfs/procfs.js';
 import type { Action } from '../snapshot/schema/action.js';
 import type { BpfObjects, Host } from '../snapshot/schema/host.js';
+import type { Recipients } from '../snapshot/encryption.js';
 import type { Manifest } from '../snapshot/schema/manifest.js';
 import type { Process } from '../snapshot/schema/process.js';
 import type { Socket } from '../snapshot/schema/socket.js';
@@ -32,6 +33,8 @@ export interface WindowOptions {
   readonly mapEntries: number;
   readonly btfPath: string | null;
   readonly environ: boolean;
+  /** Kept in the spool, so that what is recovered of it is encrypted too. */
+  readonly encryptTo: Recipients;
   readonly case: Manifest['case'];
   readonly toolVersion: string;
   /** Ends the window early. */
@@ -146,6 +149,7 @@ class LiveWindow {
       missing: loaded.missing,
       cgroup: options.cgroup.path,
       netns: options.netns,
+      encryptTo: options.encryptTo,
     });
     this.#deadline = performance.now() + options.windowMs;
     options.onArmed?.();

@@ -7,7 +7,7 @@ import { findCgroup } from '../capture/cgroup2.js';
 import { endSignal } from '../capture/end-signal.js';
 import { ProgressLine } from '../capture/progress.js';
 import { BaseCommand, sharedFlags } from '../command.js';
-import { caseFlags, caseOf, durationFlag, feedsFlag, keyFlag, sizeFlag } from '../flags.js';
+import { durationFlag, evidenceFlags, evidenceOf, feedsFlag, sizeFlag } from '../flags.js';
 import { askPassphrase } from '../snapshot/ask-passphrase.js';
 import { defaultFileName } from '../snapshot/file-name.js';
 import { openSigner } from '../snapshot/signer.js';
@@ -21,6 +21,7 @@ export default class Capture extends BaseCommand {
   static override examples = [
     '<%= config.bin %> <%= command.id %>',
     '<%= config.bin %> <%= command.id %> --window 5m --output /mnt/usb/web1.tlsnap.tar.gz --key /mnt/usb/responder --case 2026-117',
+    '<%= config.bin %> <%= command.id %> --window 5m --encrypt-to age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p',
     '<%= config.bin %> <%= command.id %> --window 30s --cgroup system.slice/nginx.service --output nginx.tlsnap.tar.gz',
     '<%= config.bin %> <%= command.id %> --window 60s --output - | ssh triage "cat > web1.tlsnap.tar.gz"',
   ];
@@ -32,8 +33,7 @@ export default class Capture extends BaseCommand {
       description: 'how long to watch: 10s, 5m, 1h or ISO 8601',
     }),
     output: sharedFlags.output,
-    key: keyFlag,
-    ...caseFlags,
+    ...evidenceFlags,
     cgroup: Flags.string({ helpValue: 'PATH', description: 'watch only this cgroup2 directory and what is below it' }),
     netns: Flags.integer({ helpValue: 'INO', min: 1, description: 'watch only this network namespace, by inode' }),
     feed: feedsFlag,
@@ -77,7 +77,7 @@ export default class Capture extends BaseCommand {
       feeds: flags.feed ?? [],
       carve: flags.carve,
       environ: flags.environ,
-      case: caseOf(flags),
+      ...evidenceOf(flags),
       toolVersion: this.config.version,
       signal: end.signal,
       onArmed: () => flags.verbose && this.logToStderr('armed: every handshake from now on is seen'),

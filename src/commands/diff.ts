@@ -2,8 +2,11 @@ import { Args, Flags } from '@oclif/core';
 import { DIFF_FORMATS, diffCsv, diffReport, diffTable } from '../analysis/diff-output.js';
 import { diffSnapshots, type Diff } from '../analysis/diff.js';
 import { BaseCommand, sharedFlags } from '../command.js';
+import { identityFlag } from '../flags.js';
 import { loadFeeds } from '../intel/load.js';
 import { slowly } from '../intel/slow-write.js';
+import { askPassphrase } from '../snapshot/ask-passphrase.js';
+import { readIdentities } from '../snapshot/decryption.js';
 import { colored, printable } from '../terminal.js';
 
 export default class DiffCommand extends BaseCommand {
@@ -29,12 +32,15 @@ export default class DiffCommand extends BaseCommand {
       multipleNonGreedy: true,
     }),
     format: Flags.option({ options: DIFF_FORMATS, description: 'how differences are written' })({ default: 'table' }),
+    identity: identityFlag,
     quiet: sharedFlags.quiet,
   };
 
   async run(): Promise<Diff> {
     const { args, flags } = await this.parse(DiffCommand);
-    const result = await diffSnapshots(args.before, args.after, await loadFeeds(flags.feed ?? [], {}));
+    const feeds = await loadFeeds(flags.feed ?? [], {});
+    const identities = await readIdentities(flags.identity ?? [], askPassphrase);
+    const result = await diffSnapshots(args.before, args.after, feeds, identities);
     const fresh = result.findings.some(({ status }) => status !== 'same');
     if (result.differences.length > 0 || fresh || result.hits.total > 0) this.found();
     if (this.jsonEnabled()) return result;

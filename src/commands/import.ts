@@ -1,6 +1,6 @@
 import { Args, Flags } from '@oclif/core';
 import { BaseCommand, sharedFlags } from '../command.js';
-import { caseFlags, caseOf, keyFlag } from '../flags.js';
+import { evidenceFlags, evidenceOf } from '../flags.js';
 import { askPassphrase } from '../snapshot/ask-passphrase.js';
 import { importProgress } from '../pcap/import-progress.js';
 import { writeImport } from '../pcap/write-import.js';
@@ -32,8 +32,7 @@ export default class Import extends BaseCommand {
       description: 'snapshot to write, never over an existing file; - is stdout',
     }),
     quiet: sharedFlags.quiet,
-    key: keyFlag,
-    ...caseFlags,
+    ...evidenceFlags,
   };
 
   async run(): Promise<object> {
@@ -43,7 +42,7 @@ export default class Import extends BaseCommand {
       stdin: process.stdin,
       output: flags.output,
       signer: await openSigner(flags.key, askPassphrase),
-      case: caseOf(flags),
+      ...evidenceOf(flags),
       toolVersion: this.config.version,
       progress: importProgress(flags.quiet ? null : process.stderr),
     });

@@ -1,11 +1,15 @@
 import { Args, Flags } from '@oclif/core';
 import { BaseCommand, sharedFlags } from '../command.js';
+import { identityFlag } from '../flags.js';
+import type { Hit } from '../intel/hit.js';
 import { HIT_FORMATS, hitOutput } from '../intel/hit-output.js';
 import { loadFeeds } from '../intel/load.js';
 import { matchReport } from '../intel/match-report.js';
 import { matchSnapshots } from '../intel/match-snapshots.js';
 import { PLAIN_LIST_TYPES } from '../intel/shapes/plain-list.js';
 import { slowly } from '../intel/slow-write.js';
+import { askPassphrase } from '../snapshot/ask-passphrase.js';
+import { readIdentities } from '../snapshot/decryption.js';
 import { printable } from '../terminal.js';
 
 export default class Match extends BaseCommand {
@@ -32,6 +36,7 @@ export default class Match extends BaseCommand {
     }),
     format: Flags.option({ options: HIT_FORMATS, description: 'how hits are written' })({ default: 'table' }),
     as: Flags.option({ options: PLAIN_LIST_TYPES, description: 'what the hashes of a plain list are' })(),
+    identity: identityFlag,
     quiet: sharedFlags.quiet,
   };
 
@@ -40,7 +45,9 @@ export default class Match extends BaseCommand {
     const format = this.jsonEnabled() ? 'json' : flags.format;
     const output = hitOutput(format, slowly(process.stdout));
     const feeds = await loadFeeds(flags.feed, { as: flags.as });
-    const summary = await matchSnapshots(argv as string[], feeds, (snapshot, hits) => output.hits(snapshot, hits));
+    const identities = await readIdentities(flags.identity ?? [], askPassphrase);
+    const onHits = (snapshot: string, hits: readonly Hit[]) => output.hits(snapshot, hits);
+    const summary = await matchSnapshots(argv as string[], feeds, onHits, identities);
     const result = { ...summary, ...(await output.end()) };
     if (summary.hits.total > 0) this.found();
     if (format === 'json' && !this.jsonEnabled()) this.logJson(result);

@@ -1,9 +1,10 @@
 import { Args, Flags } from '@oclif/core';
 import { compose } from '../capture/compose.js';
+import { askedRecipients } from '../capture/gather.js';
 import { coverageBlock } from '../capture/coverage-block.js';
 import { removeSpool, snapshotPath } from '../capture/spool.js';
 import { BaseCommand, sharedFlags } from '../command.js';
-import { keyFlag } from '../flags.js';
+import { encryptToFlag, keyFlag } from '../flags.js';
 import { askPassphrase } from '../snapshot/ask-passphrase.js';
 import { openSigner } from '../snapshot/signer.js';
 import { printable } from '../terminal.js';
@@ -12,7 +13,8 @@ export default class Recover extends BaseCommand {
   static override summary = 'make a snapshot of what a killed capture left behind';
   static override description =
     'Reads the spool that a capture keeps beside its output, keeps every whole record, says where it broke off, and marks the ' +
-    'snapshot as recovered. The spool is removed only with --remove.';
+    'snapshot as recovered. It is encrypted to whom the capture was to be encrypted to, or to others if they are named. The ' +
+    'spool is removed only with --remove.';
   static override examples = [
     '<%= config.bin %> <%= command.id %> web1.tlsnap.tar.gz.spool',
     '<%= config.bin %> <%= command.id %> web1.tlsnap.tar.gz.spool --output recovered.tlsnap.tar.gz --key /mnt/usb/responder',
@@ -23,6 +25,7 @@ export default class Recover extends BaseCommand {
   static override flags = {
     output: sharedFlags.output,
     key: keyFlag,
+    'encrypt-to': encryptToFlag,
     remove: Flags.boolean({ description: 'remove the spool when the snapshot is written' }),
     quiet: sharedFlags.quiet,
   };
@@ -33,6 +36,7 @@ export default class Recover extends BaseCommand {
       spool: args.spool,
       output: flags.output ?? snapshotPath(args.spool),
       signer: await openSigner(flags.key, askPassphrase),
+      encryptTo: flags['encrypt-to'] ?? askedRecipients(args.spool),
     });
     if (flags.remove) removeSpool(args.spool);
     const { coverage, recovered, window } = snapshot.manifest;

@@ -3,8 +3,11 @@ import { REPLAY_FORMATS, replayOutput } from '../analysis/replay-output.js';
 import { replayReport } from '../analysis/replay-report.js';
 import { replaySnapshot } from '../analysis/replay.js';
 import { BaseCommand, sharedFlags } from '../command.js';
+import { identityFlag } from '../flags.js';
 import { loadFeeds } from '../intel/load.js';
 import { slowly } from '../intel/slow-write.js';
+import { askPassphrase } from '../snapshot/ask-passphrase.js';
+import { readIdentities } from '../snapshot/decryption.js';
 import { colored, printable } from '../terminal.js';
 
 export default class Replay extends BaseCommand {
@@ -38,6 +41,7 @@ export default class Replay extends BaseCommand {
       options: REPLAY_FORMATS,
       description: 'how events are written; table on a terminal, else ndjson',
     })(),
+    identity: identityFlag,
     quiet: sharedFlags.quiet,
   };
 
@@ -49,7 +53,8 @@ export default class Replay extends BaseCommand {
     const write = this.jsonEnabled() ? () => Promise.resolve() : slowly(process.stdout);
     const feeds = await loadFeeds(flags.feed ?? [], {});
     await write(output.head);
-    const summary = await replaySnapshot(args.snapshot, { speed: flags.speed, feeds }, (events) =>
+    const identities = await readIdentities(flags.identity ?? [], askPassphrase);
+    const summary = await replaySnapshot(args.snapshot, { speed: flags.speed, feeds, identities }, (events) =>
       write(output.text(events)),
     );
     if (summary.differing > 0 || summary.hits.total > 0) this.found();

@@ -1,7 +1,10 @@
 import { Args, Errors, Flags } from '@oclif/core';
 import { BaseCommand, EXIT, sharedFlags } from '../command.js';
+import { identityFlag } from '../flags.js';
 import { PLAIN_LIST_TYPES } from '../intel/shapes/plain-list.js';
 import { REPORT_FORMATS, REPORT_TABLES } from '../report/formats.js';
+import { askPassphrase } from '../snapshot/ask-passphrase.js';
+import { readIdentities } from '../snapshot/decryption.js';
 import { printable } from '../terminal.js';
 import { writeReport } from '../write-report.js';
 
@@ -36,6 +39,7 @@ export default class Report extends BaseCommand {
       description: 'write here, never over an existing file; - is stdout',
       default: '-',
     }),
+    identity: identityFlag,
     quiet: sharedFlags.quiet,
   };
 
@@ -53,6 +57,7 @@ export default class Report extends BaseCommand {
       table: flags.table,
       feeds: flags.feed ?? [],
       as: flags.as,
+      identities: await readIdentities(flags.identity ?? [], askPassphrase),
       output: flags.output,
     });
     if (result.hits.total > 0) this.found();

@@ -2,7 +2,10 @@ import { readFile } from 'node:fs/promises';
 import { Args, Flags } from '@oclif/core';
 import { BaseCommand, sharedFlags } from '../command.js';
 import { ioError } from '../errors.js';
+import { identityFlag } from '../flags.js';
 import { type AllowedSigners, parseAllowedSigners } from '../snapshot/allowed-signers.js';
+import { askPassphrase } from '../snapshot/ask-passphrase.js';
+import { readIdentities } from '../snapshot/decryption.js';
 import type { Verification } from '../snapshot/verification.js';
 import { verificationText } from '../snapshot/verification-text.js';
 import { verifySnapshot } from '../snapshot/verify.js';
@@ -25,6 +28,7 @@ export default class Verify extends BaseCommand {
       helpValue: 'FILE',
       description: 'who may sign, as in ssh-keygen(1), ALLOWED SIGNERS',
     }),
+    identity: identityFlag,
     quiet: sharedFlags.quiet,
     verbose: sharedFlags.verbose,
   };
@@ -32,10 +36,10 @@ export default class Verify extends BaseCommand {
   async run(): Promise<Verification> {
     const { args, flags } = await this.parse(Verify);
     const file = flags['allowed-signers'];
-    const result = await verifySnapshot(
-      args.snapshot,
-      file === undefined ? {} : { allowedSigners: await readSigners(file) },
-    );
+    const result = await verifySnapshot(args.snapshot, {
+      identities: await readIdentities(flags.identity ?? [], askPassphrase),
+      ...(file !== undefined && { allowedSigners: await readSigners(file) }),
+    });
     if (!flags.quiet) this.log(verificationText(result, flags.verbose ? Infinity : 5));
     if (!result.ok) this.found();
     return result;

@@ -1,3 +1,4 @@
+import { type Identities, NO_IDENTITIES } from '../snapshot/decryption.js';
 import { openSnapshot, type Snapshot } from '../snapshot/reader.js';
 import type { Manifest } from '../snapshot/schema/manifest.js';
 import type { Confidence } from './confidence.js';
@@ -49,6 +50,7 @@ export async function matchSnapshots(
   paths: readonly string[],
   feeds: readonly Feed[],
   onHits: OnHits,
+  identities: Identities = NO_IDENTITIES,
 ): Promise<MatchSummary> {
   const index = new IndicatorIndex(feeds);
   const hits = { total: 0, high: 0, medium: 0, low: 0 };
@@ -56,7 +58,7 @@ export async function matchSnapshots(
   let pairsForgotten = 0;
   for (const path of paths) {
     const matcher = new Matcher(index, { forms: ja4FormsOf });
-    const snapshot = await openSnapshot(path);
+    const snapshot = await openSnapshot(path, identities);
     const summary = emptySummary(path, snapshot);
     snapshots.push(summary);
     for await (const found of hitsOf(snapshot, matcher, summary)) {

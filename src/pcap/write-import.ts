@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import type { Readable } from 'node:stream';
 import { ioError } from '../errors.js';
+import { checkRecipients, type Recipients } from '../snapshot/encryption.js';
 import type { SnapshotFacts } from '../snapshot/schema/manifest.js';
 import type { Signer } from '../snapshot/signer.js';
 import { SnapshotWriter, type WrittenSnapshot } from '../snapshot/writer.js';
@@ -16,6 +17,7 @@ export interface ImportOptions {
   /** The snapshot to write, which must not exist, or `-` for standard output. */
   readonly output: string;
   readonly signer: Signer;
+  readonly encryptTo?: Recipients;
   readonly case: SnapshotFacts['case'];
   readonly toolVersion: string;
   /** Told from time to time how much of the capture is read; `size` is null where that is not known. */
@@ -28,12 +30,13 @@ export interface ImportResult extends ImportedCapture {
 
 /** Makes a snapshot of the hellos in a capture. Throws TlsnapError; nothing is left behind then. */
 export async function writeImport(options: ImportOptions): Promise<ImportResult> {
-  const { input, output, signer, progress } = options;
+  const { input, output, signer, encryptTo = [], progress } = options;
+  await checkRecipients(encryptTo);
   const source = await openByteSource(input, options.stdin);
   try {
     const staging = await makeStaging(output);
     try {
-      const writer = SnapshotWriter.create({ output, staging });
+      const writer = SnapshotWriter.create({ output, staging, encryptTo });
       try {
         const imported = await importCapture(source, writer, (bytes) => progress?.(bytes, source.size));
         const snapshot = await writer.finish(manifestFacts(imported, options), signer);

@@ -6,6 +6,7 @@ import { pipeline } from 'node:stream/promises';
 import { TarArchive } from 'archiver';
 import { MEMBER_MODE } from './members.js';
 import { ParallelGzip } from './parallel-gzip.js';
+import { encryption, type Recipients } from './encryption.js';
 import { seal } from './seal.js';
 
 /** A member to pack: bytes at hand, or a staged file. */
@@ -15,23 +16,28 @@ export interface PackEntry {
 }
 
 /**
- * Packs `entries` in their order under `folder` into `output`, as gzip'd tar and the seal, and ends it.
- * The same entries and `time` give the same bytes with the same zlib. Returns the number of bytes written.
+ * Packs `entries` in their order under `folder` into `output`, as gzip'd tar and the seal, and ends it. The same entries
+ * and `time` give the same bytes with the same zlib, unless they are encrypted. Returns the number of bytes written.
  */
 export async function pack(
   folder: string,
   entries: readonly PackEntry[],
   time: Date,
   output: Writable,
+  recipients: Recipients = [],
 ): Promise<number> {
   const archive = new TarArchive({ highWaterMark: 4 * 1024 * 1024 });
-  const sealing = new Sealing();
-  const packed = pipeline(archive, new ParallelGzip(GZIP_LEVEL), sealing, output);
+  const counting = new Counting();
+  const gzip = new ParallelGzip(GZIP_LEVEL);
+  const packed =
+    recipients.length === 0
+      ? pipeline(archive, gzip, new Sealing(), counting, output)
+      : pipeline(archive, gzip, new Sealing(), await encryption(recipients), counting, output);
   const fed = feed(archive, folder, entries, time);
   // Either side may fail first (a member that cannot be read, a full disk): it must end the other.
   fed.catch((error: unknown) => archive.destroy(error as Error));
   await Promise.race([packed, fed.then(() => packed)]);
-  return sealing.bytes;
+  return counting.bytes;
 }
 
 async function feed(archive: TarArchive, folder: string, entries: readonly PackEntry[], date: Date): Promise<void> {
@@ -57,19 +63,25 @@ async function feed(archive: TarArchive, folder: string, entries: readonly PackE
 
 /** Passes bytes on, and ends with the seal over them. */
 class Sealing extends Transform {
-  bytes = 0;
   readonly #hash = createHash('sha256');
 
   override _transform(chunk: Buffer, _: BufferEncoding, done: TransformCallback): void {
     this.#hash.update(chunk);
-    this.bytes += chunk.length;
     done(null, chunk);
   }
 
   override _flush(done: TransformCallback): void {
-    const end = seal(this.#hash.digest('hex'));
-    this.bytes += end.length;
-    done(null, end);
+    done(null, seal(this.#hash.digest('hex')));
+  }
+}
+
+/** Passes bytes on and counts them. */
+class Counting extends Transform {
+  bytes = 0;
+
+  override _transform(chunk: Buffer, _: BufferEncoding, done: TransformCallback): void {
+    this.bytes += chunk.length;
+    done(null, chunk);
   }
 }
 

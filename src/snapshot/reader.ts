@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { TlsnapError } from '../errors.js';
 import { readContainer, type Member } from './container.js';
+import { type Identities, NO_IDENTITIES, snapshotSource } from './decryption.js';
 import { handshakeExcerpt, type HandshakeExcerpt } from './handshake-excerpt.js';
 import { parseHost, parseManifest } from './manifest-file.js';
 import { HOST, MANIFEST, type RowMember } from './members.js';
@@ -8,7 +9,7 @@ import { type Excerpt, RowParser } from './row-parser.js';
 import type { Host } from './schema/host.js';
 import type { Manifest } from './schema/manifest.js';
 import { rowCheck, type Rows } from './schema/validators.js';
-import { fileSource, inflate, requireGzip, type SnapshotSource } from './source.js';
+import { inflate, requireGzip, type SnapshotSource } from './source.js';
 
 /** Some rows of one member, in the order of the file. */
 export type Batch<Wanted extends RowMember = RowMember> = {
@@ -43,13 +44,15 @@ export interface Snapshot {
  * Opens a snapshot, which may have been made to do harm. Opening and reading throw a TlsnapError of kind `input` that
  * names the member and the place (and `io` where the file cannot be read): structure, names, sizes, schema and digests
  * are checked while it is read. The signature and the fingerprints are not; that is `verifySnapshot`'s work.
+ * An encrypted snapshot is decrypted as it is read, anew for each pass.
  */
-export async function openSnapshot(path: string): Promise<Snapshot> {
-  await requireGzip(path);
-  return openSource(fileSource(path));
+export async function openSnapshot(path: string, identities: Identities = NO_IDENTITIES): Promise<Snapshot> {
+  const source = await snapshotSource(path, identities);
+  await requireGzip(source);
+  return openSource(source);
 }
 
-/** The same for a snapshot that is not a file, such as a decrypted one. */
+/** The same for a snapshot that is not a file. */
 export async function openSource(source: SnapshotSource): Promise<Snapshot> {
   const bytes = await readDocument(source, MANIFEST);
   if (!bytes) throw new TlsnapError('input', source.name, 'not a snapshot: it has no manifest.json');

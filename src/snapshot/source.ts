@@ -1,5 +1,4 @@
 import { createReadStream, statSync } from 'node:fs';
-import { open } from 'node:fs/promises';
 import type { Readable, TransformOptions } from 'node:stream';
 import { setImmediate } from 'node:timers/promises';
 import { createGunzip, type ZlibOptions } from 'node:zlib';
@@ -26,23 +25,22 @@ export function fileSource(path: string): SnapshotSource {
   };
 }
 
-/** Fails with `input` where the file does not start as gzip does, and with `io` where it cannot be read. */
-export async function requireGzip(path: string): Promise<void> {
-  const start = Buffer.alloc(24);
+/** Fails with `input` where the source does not start as gzip does, and with `io` where it cannot be read. */
+export async function requireGzip(source: SnapshotSource): Promise<void> {
+  const { name: path } = source;
+  const file = source.open();
+  let start = Buffer.alloc(0);
   try {
-    const file = await open(path, 'r');
-    try {
-      await file.read(start, 0, start.length, 0);
-    } finally {
-      await file.close();
+    for await (const chunk of file as AsyncIterable<Buffer>) {
+      start = Buffer.concat([start, chunk]);
+      if (start.length >= 2) break;
     }
   } catch (error) {
     throw ioError(path, error);
+  } finally {
+    file.destroy();
   }
-  if (start.toString('latin1').startsWith('age-encryption.org/')) {
-    throw new TlsnapError('input', path, 'is encrypted with age', ['Decrypt it first: age --decrypt.']);
-  }
-  if (start.readUInt16BE(0) !== 0x1f8b) {
+  if (start.length < 2 || start.readUInt16BE(0) !== 0x1f8b) {
     throw new TlsnapError('input', path, 'not a snapshot: it is not gzip', ['Name a .tlsnap.tar.gz file.']);
   }
 }

@@ -1,12 +1,14 @@
 import { createHash } from 'node:crypto';
 import { ioError, TlsnapError } from '../errors.js';
 import type { AllowedSigners } from './allowed-signers.js';
+import { type Identities, NO_IDENTITIES, snapshotSource } from './decryption.js';
+import { AGE_SUFFIX } from './encryption.js';
 import { SUFFIX } from './file-name.js';
 import { isFutureFormat, parseManifest } from './manifest-file.js';
 import { MANIFEST } from './members.js';
 import type { Manifest } from './schema/manifest.js';
 import { readSeal, type SealReading } from './seal.js';
-import { fileSource } from './source.js';
+import type { SnapshotSource } from './source.js';
 import { Findings, type Verification } from './verification.js';
 import { ContentVerifier } from './verify-content.js';
 import { checkManifest } from './verify-manifest.js';
@@ -15,6 +17,8 @@ import { checkSignature } from './verify-signature.js';
 export interface VerifyOptions {
   /** Who may sign; without it the signature is checked, but not whose it is. */
   readonly allowedSigners?: AllowedSigners;
+  /** What opens an encrypted snapshot. */
+  readonly identities?: Identities;
 }
 
 /**
@@ -23,10 +27,15 @@ export interface VerifyOptions {
  */
 export async function verifySnapshot(path: string, options: VerifyOptions = {}): Promise<Verification> {
   const findings = new Findings();
-  const seal = await sealOf(path);
+  const source = await snapshotSource(path, options.identities ?? NO_IDENTITIES);
+  const seal = await sealOf(source);
   const content = new ContentVerifier(findings);
-  const broken = await content.read(fileSource(path));
-  if (content.folder === undefined && !seal.present && !path.endsWith(SUFFIX)) {
+  const broken = await content.read(source);
+  if (
+    content.folder === undefined &&
+    !seal.present &&
+    !(path.endsWith(SUFFIX) || path.endsWith(`${SUFFIX}${AGE_SUFFIX}`))
+  ) {
     throw new TlsnapError('input', path, `not a snapshot: ${broken?.detail ?? 'nothing in it'}`);
   }
   if (broken) findings.add('container', broken.subject.replace(`${path}, `, ''), broken.detail);
@@ -52,11 +61,13 @@ export async function verifySnapshot(path: string, options: VerifyOptions = {}):
   };
 }
 
-async function sealOf(path: string): Promise<SealReading> {
+async function sealOf(source: SnapshotSource): Promise<SealReading> {
   try {
-    return await readSeal(fileSource(path).open());
+    return await readSeal(source.open());
   } catch (error) {
-    throw ioError(path, error);
+    // What cannot be decrypted is a finding with its place, when the content is read.
+    if (error instanceof TlsnapError) return { intact: false, present: true, size: 0 };
+    throw ioError(source.name, error);
   }
 }
 

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { closeSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { ioError, TlsnapError } from '../errors.js';
+import { encryptedName, type Recipients } from './encryption.js';
 import { folderName } from './file-name.js';
 import { BODY_ORDER, EXECUTABLES, HOST, MANIFEST, SIGNATURE, SIGNER } from './members.js';
 import { createOutput, type Output } from './output.js';
@@ -23,6 +24,8 @@ export interface WriterOptions {
   readonly output: string;
   /** An existing folder of the caller's, mode 0700, on a disk with room for every member uncompressed. */
   readonly staging: string;
+  /** Encrypts to them, and adds `.age` to the output's name; nobody, and in the clear, without. */
+  readonly encryptTo?: Recipients;
 }
 
 export interface WrittenSnapshot {
@@ -55,16 +58,19 @@ export class SnapshotWriter {
   readonly actions: RowSink<Action>;
   readonly #output: Output;
   readonly #staging: string;
+  readonly #recipients: Recipients;
   readonly #files: Map<string, TimelineFile | RowFile>;
   readonly #executables = new Map<string, MemberEntry>();
 
   /** Fails at once where the output exists or its folder cannot be written, or where `staging` holds members already. */
   static create(options: WriterOptions): SnapshotWriter {
-    return new SnapshotWriter(createOutput(options.output), options.staging);
+    const { output, staging, encryptTo = [] } = options;
+    return new SnapshotWriter(createOutput(encryptedName(output, encryptTo)), staging, encryptTo);
   }
 
-  private constructor(output: Output, staging: string) {
+  private constructor(output: Output, staging: string, recipients: Recipients) {
     this.#output = output;
+    this.#recipients = recipients;
     this.#staging = staging;
     const rowFile = (path: string) => new RowFile(join(staging, path));
     const handshakes = new TimelineFile(join(staging, 'handshakes.ndjson'));
@@ -153,7 +159,8 @@ export class SnapshotWriter {
 
   async #pack(entries: readonly PackEntry[], facts: SnapshotFacts): Promise<number> {
     try {
-      const size = await pack(folderName(facts), entries, new Date(facts.window.end), this.#output.open());
+      const time = new Date(facts.window.end);
+      const size = await pack(folderName(facts), entries, time, this.#output.open(), this.#recipients);
       this.#output.commit();
       return size;
     } catch (error) {

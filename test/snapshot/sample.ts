@@ -22,14 +22,16 @@ export interface SampleOptions {
   readonly handshakes?: number;
   readonly signer?: Signer;
   readonly output?: string;
+  readonly encryptTo?: readonly string[];
   readonly executable?: { readonly sha256: string; readonly path: string };
 }
 
 /** Writes a whole snapshot into `folder`: handshakes with every other kind of row. */
 export async function writeSample(folder: string, options: SampleOptions = {}): Promise<WrittenSnapshot> {
-  const { handshakes = 3, signer = oneTimeSigner(), output = join(folder, 'sample.tlsnap.tar.gz') } = options;
+  const { handshakes = 3, signer = oneTimeSigner(), encryptTo = [] } = options;
+  const { output = join(folder, 'sample.tlsnap.tar.gz') } = options;
   const staging = await mkdtemp(join(folder, 'staging-'));
-  const writer = SnapshotWriter.create({ output, staging });
+  const writer = SnapshotWriter.create({ output, staging, encryptTo });
   for (let at = 0; at < handshakes; at += 1) writer.handshakes.add(START + BigInt(at), handshakeAt(BigInt(at)));
   writer.fingerprints.add({
     pid: 4242,
