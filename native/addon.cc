@@ -210,6 +210,7 @@ Napi::Value EnumValuesToValue(const Napi::CallbackInfo& info) {
 Napi::Object Initialise(Napi::Env env, Napi::Object exports) {
   CaptureLog();
   exports.Set("Session", SessionWrap::Define(env));
+  exports.Set("libbpfVersion", Napi::String::New(env, libbpf_version_string()));
   exports.Set("clocks", Napi::Function::New<Guarded<ClocksToValue>>(env));
   exports.Set("loadedPrograms", Napi::Function::New<Guarded<LoadedProgramsToValue>>(env));
   exports.Set("loadedLinks", Napi::Function::New<Guarded<LoadedLinksToValue>>(env));

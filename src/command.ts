@@ -38,6 +38,11 @@ export abstract class BaseCommand extends Command {
     process.exitCode = EXIT.found;
   }
 
+  /** Ends with the exit code of an error of this kind, where the result itself says what is wrong. */
+  protected fallsShort(kind: ErrorKind): void {
+    process.exitCode = EXIT_OF_KIND[kind];
+  }
+
   /** Says it on stderr, and under `--json` in the result's `warnings`, where oclif would drop it. */
   override warn(input: Error | string): Error | string {
     const text = printable(typeof input === 'string' ? input : input.message);

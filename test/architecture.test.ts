@@ -159,6 +159,7 @@ const LEVELS: Readonly<Record<string, number>> = {
   command: 4,
   flags: 4,
   'write-report': 4,
+  doctor: 3,
   capture: 3,
   analysis: 3,
   intel: 3,

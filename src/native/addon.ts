@@ -5,6 +5,8 @@ import { TlsnapError } from '../errors.js';
 /** The addon's surface, as native/addon.cc defines it. */
 export interface Addon {
   readonly Session: new (options: NativeSessionOptions) => NativeSession;
+  /** Of the library that was linked, as `v1.1`. */
+  readonly libbpfVersion: string;
   clocks(): NativeClocks;
   loadedPrograms(): NativeProgram[];
   loadedLinks(): NativeLink[];

@@ -1,6 +1,7 @@
 import { TlsnapError } from '../errors.js';
 import { BPF_OBJECT, isNativeError, loadAddon, type Addon, type NativeError, type NativeSession } from './addon.js';
 import { COUNTER, LAYOUT } from './layout.js';
+import { readPrivileges } from './privileges.js';
 
 /** How much the kernel lets the programs see, best first. */
 export interface Tier {
@@ -119,12 +120,15 @@ function checkLayout(addon: Addon): void {
 function refusal(refusals: readonly NativeError[]): TlsnapError {
   const first = refusals[0];
   if (!first) throw new Error('no tier was tried');
-  if (refusals.every(({ code }) => code === 'EPERM' || code === 'EACCES') && !mayLoad()) {
+  const privileges = readPrivileges();
+  if (refusals.every(({ code }) => code === 'EPERM' || code === 'EACCES') && !privileges.mayLoad) {
     return new TlsnapError(
       'permission',
       'live capture',
-      'this process may not load BPF programs: it lacks CAP_BPF, CAP_NET_ADMIN or CAP_PERFMON',
-      ['Run it as root, or with: capsh or setpriv granting CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON.'],
+      privileges.inUserNamespace
+        ? 'this process may not load BPF programs: its privileges are those of a user namespace'
+        : `this process may not load BPF programs: it lacks ${privileges.missing.join(', ')}`,
+      ['Run it as root of the host, or with: capsh or setpriv granting CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON.'],
       first,
     );
   }
@@ -141,11 +145,6 @@ function refusal(refusals: readonly NativeError[]): TlsnapError {
     ['Live capture needs Linux 5.10 or later with CONFIG_BPF_SYSCALL, CONFIG_CGROUP_BPF and CONFIG_DEBUG_INFO_BTF.'],
     first,
   );
-}
-
-/** Root has every capability unless it was taken away; without /proc the kernel's own answer has to do. */
-function mayLoad(): boolean {
-  return process.geteuid?.() === 0;
 }
 
 function attachError(cgroupPath: string, error: NativeError): TlsnapError {

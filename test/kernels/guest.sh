@@ -13,6 +13,10 @@ grep -q '\[none\]' /sys/kernel/security/lockdown || tier="--set tlsnap_task_btf=
 /guest/load-object $tier /opt/tlsnap/app/bpf/build/tlsnap.bpf.o >/results/verifier
 echo $? >/results/verifier.status
 
+stamp the doctor is asked
+$tlsnap doctor --json >/results/doctor.json 2>/results/doctor.stderr
+echo $? >/results/doctor.status
+
 stamp capture starts
 mkdir $suspect
 sh -c "echo \$\$ >$suspect/cgroup.procs; echo \$\$ >/results/server.pid

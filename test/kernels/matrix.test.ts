@@ -8,7 +8,9 @@ import { bootKernel, type GuestResult } from '../../scripts/kernels/boot.js';
 import { fetchKernel, hasCachedKernel, KERNEL_RELEASES, type KernelRelease } from '../../scripts/kernels/debian.js';
 import { programFiles } from '../../scripts/kernels/initramfs.js';
 import { guestLoader } from '../../scripts/kernels/loader.js';
+import type { Diagnosis } from '../../src/doctor/check.js';
 import type { Handshake } from '../../src/snapshot/schema/handshake.js';
+import type { Manifest } from '../../src/snapshot/schema/manifest.js';
 import { reasonAgainstBundleTests, reasonAgainstCommands, testUnless } from '../left-out.js';
 import { readByTshark } from './tshark-reading.js';
 
@@ -48,16 +50,24 @@ async function captures(t: ExecutionContext, release: KernelRelease, cmdline = '
   t.log(result.output);
   t.is(result.status, 0, result.serial);
   t.is(text('verifier.status'), '0', text('verifier'));
+  const diagnosis = JSON.parse(text('doctor.json')) as Diagnosis;
+  const handshake = diagnosis.checks.find(({ name }) => name === 'handshake');
+  t.like(handshake ?? {}, { state: 'ok', found: 'seen, with its process and JA3' }, text('doctor.json'));
+  t.is(text('doctor.status'), diagnosis.notSeen.length === 0 ? '0' : '1');
   t.is(text('capture.status'), '0', `${text('capture.stderr')}\n${text('capture.json')}`);
   t.notRegex(text('programs.after'), /tlsnap/);
   t.is(text('links.after'), '');
-  await judge(t, result, { clients: text('client.pids').split('\n'), server: text('server.pid') });
+  await judge(t, result, diagnosis.tier ?? '', {
+    clients: text('client.pids').split('\n'),
+    server: text('server.pid'),
+  });
 }
 
-/** Holds the snapshot against what the guest's shell knows, and against tshark's reading of the raw hellos. */
+/** Holds the snapshot against what the guest's shell knows, the doctor's tier, and tshark's reading of the raw hellos. */
 async function judge(
   t: ExecutionContext,
   result: GuestResult,
+  tier: string,
   pids: { clients: readonly string[]; server: string },
 ): Promise<void> {
   const directory = await temporaryDirectory(t);
@@ -68,6 +78,9 @@ async function judge(
     all: true,
   });
   t.is(verify.exitCode, 0, verify.all);
+
+  const manifest = JSON.parse(await readMember(snapshot, 'manifest.json')) as Manifest;
+  t.is(manifest.tier ?? '', tier);
 
   const events = await readTimeline(snapshot);
   const sent = events.filter(({ kind, role }) => kind === role);
@@ -93,11 +106,15 @@ async function judge(
 }
 
 async function readTimeline(snapshot: string): Promise<Handshake[]> {
-  const { stdout } = await execa('tar', ['-xzOf', snapshot, '--wildcards', '*/handshakes.ndjson']);
-  return stdout
+  const text = await readMember(snapshot, 'handshakes.ndjson');
+  return text
     .split('\n')
     .filter(Boolean)
     .map((line) => JSON.parse(line) as Handshake);
+}
+
+async function readMember(snapshot: string, name: string): Promise<string> {
+  return (await execa('tar', ['-xzOf', snapshot, '--wildcards', `*/${name}`])).stdout;
 }
 
 async function guestFiles(t: ExecutionContext): Promise<Map<string, string>> {
