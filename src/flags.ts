@@ -27,6 +27,42 @@ export const sizeFlag = Flags.custom<number>({
   },
 });
 
+/** How much a capture may take of the host. */
+export const limitFlags = {
+  'ring-size': sizeFlag({
+    default: 16 * 1024 * 1024,
+    defaultHelp: () => Promise.resolve('16MiB'),
+    helpValue: '16MiB',
+    description: 'kernel buffer, a power of two',
+  }),
+  'map-size': Flags.integer({
+    min: 1,
+    max: 16_777_216,
+    default: 65_536,
+    helpValue: '65536',
+    description: 'fingerprints by process that the kernel can hold',
+  }),
+  'max-size': sizeFlag({ helpValue: '1GiB', description: 'end the window when so much is captured, before packing' }),
+  'max-memory': sizeFlag({ helpValue: '1GiB', description: 'end the window when tlsnap has so much memory in use' }),
+};
+
+/** What parsed `limitFlags` say. */
+export function limitsOf(flags: LimitFlags) {
+  return {
+    ringBytes: flags['ring-size'],
+    mapEntries: flags['map-size'],
+    limits: { spoolBytes: flags['max-size'] ?? null, memoryBytes: flags['max-memory'] ?? null },
+  };
+}
+
+export const redactFlag = Flags.string({
+  helpValue: 'PATTERN',
+  description:
+    "take out of arguments and variables what the last * covers: '*TOKEN=*', '--password *'; may be given again",
+  multiple: true,
+  multipleNonGreedy: true,
+});
+
 export const feedsFlag = Flags.string({
   helpValue: 'FILE',
   description: "a feed of any known shape, gzip'd or not; may be given again",
@@ -79,6 +115,13 @@ export const identityFlag = Flags.string({
 type EvidenceFlags = { [name in Exclude<keyof typeof evidenceFlags, 'encrypt-to'>]?: string | undefined } & {
   'encrypt-to'?: string[] | undefined;
 };
+
+interface LimitFlags {
+  readonly 'ring-size': number;
+  readonly 'map-size': number;
+  readonly 'max-size'?: number | undefined;
+  readonly 'max-memory'?: number | undefined;
+}
 
 const UNITS: Record<string, 'milliseconds' | 'seconds' | 'minutes' | 'hours' | 'days'> = {
   ms: 'milliseconds',

@@ -13,9 +13,10 @@ import type { Process } from '../snapshot/schema/process.js';
 import type { Signer } from '../snapshot/signer.js';
 import { Carver, type CarveMode } from './carver.js';
 import { compose, type Composed } from './compose.js';
+import { Redactor } from './redaction.js';
 import { removeSpool, spoolPath } from './spool.js';
 import { withRecovery } from './with-recovery.js';
-import { keepWindow, type WindowOptions } from './window.js';
+import { keepWindow, SHARED_MEMORY, type WindowOptions } from './window.js';
 
 export interface CaptureOptions extends Omit<WindowOptions, 'spool'> {
   /** See WriterOptions.output. */
@@ -35,6 +36,7 @@ export interface Captured extends Composed {
 /** A live window, from attaching to the signed snapshot. What was captured is in the spool whatever happens after. */
 export async function capture(options: CaptureOptions): Promise<Captured> {
   await checkRecipients(options.encryptTo);
+  new Redactor(options.redact);
   createOutput(encryptedName(options.output, options.encryptTo));
   const matcher = new Matcher(new IndicatorIndex(await loadFeeds(options.feeds)), { forms: ja4FormsOf });
   const spool = options.output === '-' ? memorySpool() : spoolPath(options.output);
@@ -89,5 +91,3 @@ function memorySpool(): string {
   }
   return join(SHARED_MEMORY, `tlsnap-${randomBytes(8).toString('hex')}`);
 }
-
-const SHARED_MEMORY = '/dev/shm';

@@ -18,6 +18,7 @@ import type { CarvedExecutable } from './carver.js';
 import { coverageOf, type Tally } from './coverage.js';
 import { gather, type Gathered } from './gather.js';
 import { agree, helloRow } from './hello-row.js';
+import { Redactor } from './redaction.js';
 import { FRAME, SpoolReader } from './spool.js';
 import { WallClock } from './wall-clock.js';
 
@@ -53,8 +54,10 @@ export async function compose(options: ComposeOptions): Promise<Composed> {
     const gathered = gather(options.spool, writer);
     const clock = new WallClock(gathered.start.clocks);
     const tally = writeHellos(options, gathered, clock, writer);
+    const redactor = new Redactor(gathered.start.redact);
     let processes = 0;
-    for (const row of gathered.table.rows((bootTimeNs) => clock.format(bootTimeNs))) {
+    for (const told of gathered.table.rows((bootTimeNs) => clock.format(bootTimeNs))) {
+      const row = redactor.row(told);
       writer.processes.add(row);
       options.onProcess?.(row);
       processes++;
@@ -66,7 +69,7 @@ export async function compose(options: ComposeOptions): Promise<Composed> {
       writer.executable(sha256, path);
       writer.actions.add(copied(sha256, process));
     }
-    const snapshot = await writer.finish(factsOf(gathered, tally), options.signer);
+    const snapshot = await writer.finish(factsOf(gathered, tally, redactor.redacted), options.signer);
     return { snapshot, handshakes: tally.rows, processes };
   } finally {
     writer.close();
@@ -105,7 +108,7 @@ function processOf(hello: AssembledHello, { table, owners }: Gathered): NonNulla
   return table.member(owner, bootTimeNs, accepted ? 'accept' : owner.sent ? 'send' : 'connect', sender);
 }
 
-function factsOf(gathered: Gathered, tally: Tally): SnapshotFacts {
+function factsOf(gathered: Gathered, tally: Tally, redacted: number): SnapshotFacts {
   const { start, end, spool, host } = gathered;
   const clock = new WallClock(start.clocks);
   const endTime = end ? BigInt(end.clocks.boottime) : gathered.lastBootTimeNs || BigInt(start.clocks.boottime);
@@ -123,7 +126,7 @@ function factsOf(gathered: Gathered, tally: Tally): SnapshotFacts {
     clocks: end && { start: start.clocks, end: end.clocks },
     tier: start.tier,
     features: [...start.features],
-    coverage: coverageOf(gathered, tally),
+    coverage: { ...coverageOf(gathered, tally), redacted },
     chain: { algorithm: 'sha256', head: spool.head, records: spool.records },
     recovered: end
       ? null

@@ -22,6 +22,7 @@ export function coverageBlock(
     ...(recovered
       ? [`recovered   ${recovered.recordsKept} records; ${recovered.reason ?? ''} (${recovered.brokeAt ?? 'end'})`]
       : []),
+    ...(coverage.redacted > 0 ? [`redacted    ${coverage.redacted} arguments and variables`] : []),
     ...coverage.kernelFeaturesMissing.map((feature) => `missing     ${feature}`),
     ...coverage.limits.map((limit) => `limit       ${limit}`),
     ...hits.slice(0, SHOWN_HITS).map(hitLine),

@@ -38,6 +38,8 @@ export interface StartNote {
   readonly netns: number;
   /** Age recipients of the snapshot; nobody, and it is in the clear, where there are none. */
   readonly encryptTo: readonly string[];
+  /** Patterns of what is taken out of command lines and environments when the snapshot is made (redaction.ts). */
+  readonly redact: readonly string[];
 }
 
 /** The last frame. Where it is missing, the capture was killed. */

@@ -35,6 +35,9 @@ export interface WindowOptions {
   readonly environ: boolean;
   /** Kept in the spool, so that what is recovered of it is encrypted too. */
   readonly encryptTo: Recipients;
+  /** Kept in the spool, and applied when the snapshot is made: see Redactor. */
+  readonly redact: readonly string[];
+  readonly limits: WindowLimits;
   readonly case: Manifest['case'];
   readonly toolVersion: string;
   /** Ends the window early. */
@@ -43,6 +46,14 @@ export interface WindowOptions {
   readonly onProcess?: (row: Process) => void;
   readonly onArmed?: () => unknown;
   readonly onProgress?: (progress: WindowProgress) => void;
+}
+
+/** What ends the window early; null for no such limit. Looked at four times a second. */
+export interface WindowLimits {
+  /** Bytes of the spool. The snapshot that is made of it is smaller. */
+  readonly spoolBytes: number | null;
+  /** Bytes of resident memory, and of a spool that is kept in memory. */
+  readonly memoryBytes: number | null;
 }
 
 export interface WindowProgress {
@@ -84,6 +95,9 @@ class LiveWindow {
   /** The draining thread's, which may fail while nobody waits for it yet. */
   #failure: Error | null = null;
   #fail: (error: Error) => void = (error) => (this.#failure = error);
+  /** A limit that was reached, in words. */
+  #limit: string | null = null;
+  #endEarly: () => void = () => undefined;
   #deadline = 0;
 
   constructor(options: WindowOptions, reader: HostReader) {
@@ -103,7 +117,10 @@ class LiveWindow {
       },
       {
         onProcesses: (records) => this.#watcher.take(records),
-        onCounters: (counters) => this.#progress(counters),
+        onCounters: (counters, spoolBytes) => {
+          this.#progress(counters);
+          this.#heed(spoolBytes);
+        },
         onFailure: (error) => this.#fail(error),
       },
     );
@@ -150,6 +167,7 @@ class LiveWindow {
       cgroup: options.cgroup.path,
       netns: options.netns,
       encryptTo: options.encryptTo,
+      redact: options.redact,
     });
     this.#deadline = performance.now() + options.windowMs;
     options.onArmed?.();
@@ -162,23 +180,34 @@ class LiveWindow {
     return { host, bpfBefore, ours, clocks };
   }
 
-  /** Until the time is over, a signal comes, or the draining thread fails. */
+  /** Until the time is over, a signal comes, a limit is reached, or the draining thread fails. */
   #wait(): Promise<Manifest['window']['endedBy']> {
     const { signal } = this.#options;
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => resolve('elapsed'), Math.max(0, this.#deadline - performance.now()));
-      const early = (): void => {
+      const early = (endedBy: 'signal' | 'limit'): void => {
         clearTimeout(timer);
-        resolve('signal');
+        resolve(endedBy);
       };
-      if (signal.aborted) early();
-      else signal.addEventListener('abort', early, { once: true });
+      if (signal.aborted) early('signal');
+      else signal.addEventListener('abort', () => early('signal'), { once: true });
+      this.#endEarly = () => early('limit');
+      if (this.#limit !== null) early('limit');
       this.#fail = (error) => {
         clearTimeout(timer);
         reject(error);
       };
       if (this.#failure !== null) this.#fail(this.#failure);
     });
+  }
+
+  #heed(spoolBytes: number): void {
+    if (this.#limit !== null) return;
+    this.#limit = limitReached(this.#options, spoolBytes);
+    if (this.#limit === null) return;
+    const early = Math.max(0, Math.round((this.#deadline - performance.now()) / 1000));
+    this.#note({ note: 'limit', text: `The window was ended ${early} s early: ${this.#limit}.` });
+    this.#endEarly();
   }
 
   async #close(before: Before, endedBy: Manifest['window']['endedBy']): Promise<void> {
@@ -253,6 +282,15 @@ class LiveWindow {
   }
 }
 
+function limitReached({ limits, spool }: WindowOptions, spoolBytes: number): string | null {
+  const { spoolBytes: most, memoryBytes: mostMemory } = limits;
+  if (most !== null && spoolBytes >= most) return `--max-size was reached, with ${spoolBytes} bytes captured`;
+  const memory = process.memoryUsage.rss() + (spool.startsWith(SHARED_MEMORY) ? spoolBytes : 0);
+  return mostMemory !== null && memory >= mostMemory ? `--max-memory was reached, with ${memory} bytes in use` : null;
+}
+
+/** A tmpfs, where POSIX shared memory lies. */
+export const SHARED_MEMORY = '/dev/shm';
 /** What a power cut may take at most. */
 const SYNC_MS = 1000;
 /** A host with thousands of processes at the end of the window takes a few seconds; one that hangs is not waited for. */

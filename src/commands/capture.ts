@@ -7,7 +7,7 @@ import { findCgroup } from '../capture/cgroup2.js';
 import { endSignal } from '../capture/end-signal.js';
 import { ProgressLine } from '../capture/progress.js';
 import { BaseCommand, sharedFlags } from '../command.js';
-import { durationFlag, evidenceFlags, evidenceOf, feedsFlag, sizeFlag } from '../flags.js';
+import { durationFlag, evidenceFlags, evidenceOf, feedsFlag, limitFlags, limitsOf, redactFlag } from '../flags.js';
 import { askPassphrase } from '../snapshot/ask-passphrase.js';
 import { defaultFileName } from '../snapshot/file-name.js';
 import { openSigner } from '../snapshot/signer.js';
@@ -41,20 +41,9 @@ export default class Capture extends BaseCommand {
       default: 'none',
     }),
     environ: Flags.boolean({ description: "keep the processes' environments too; they hold secrets" }),
+    redact: redactFlag,
     btf: Flags.string({ helpValue: 'FILE', description: 'types of a kernel without /sys/kernel/btf/vmlinux' }),
-    'ring-size': sizeFlag({
-      default: 16 * 1024 * 1024,
-      defaultHelp: () => Promise.resolve('16MiB'),
-      helpValue: '16MiB',
-      description: 'kernel buffer, a power of two',
-    }),
-    'map-size': Flags.integer({
-      min: 1,
-      max: 16_777_216,
-      default: 65_536,
-      helpValue: '65536',
-      description: 'fingerprints by process that the kernel can hold',
-    }),
+    ...limitFlags,
     quiet: sharedFlags.quiet,
     verbose: sharedFlags.verbose,
   };
@@ -71,12 +60,12 @@ export default class Capture extends BaseCommand {
       asked: flags.window.iso,
       cgroup: findCgroup(flags.cgroup),
       netns: flags.netns ?? 0,
-      ringBytes: flags['ring-size'],
-      mapEntries: flags['map-size'],
+      ...limitsOf(flags),
       btfPath: flags.btf ?? null,
       feeds: flags.feed ?? [],
       carve: flags.carve,
       environ: flags.environ,
+      redact: flags.redact ?? [],
       ...evidenceOf(flags),
       toolVersion: this.config.version,
       signal: end.signal,
