@@ -25,9 +25,4 @@ static __always_inline void read_flow(struct tlsnap_flow *flow, struct tcp_sock 
 	flow->netns = sk->__sk_common.skc_net.net->ns.inum;
 }
 
-static __always_inline bool is_elsewhere(struct tcp_sock *tcp)
-{
-	return tlsnap_netns && tcp->inet_conn.icsk_inet.sk.__sk_common.skc_net.net->ns.inum != tlsnap_netns;
-}
-
 #endif

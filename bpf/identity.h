@@ -244,6 +244,8 @@ int BPF_PROG(tlsnap_exit, struct task_struct *task)
 		return 0;
 	key.start_boot_ns = task->group_leader->start_boottime;
 	key.pid = task->tgid;
+	if (tlsnap_subtree)
+		bpf_map_delete_elem(&scoped_processes, &key.pid);
 	if (!bpf_map_lookup_elem(&reported, &key))
 		return 0;
 	bpf_map_delete_elem(&reported, &key);

@@ -8,6 +8,7 @@
 
 #include "fingerprint.h"
 #include "flow.h"
+#include "scope.h"
 #include "search.h"
 
 #define TLSNAP_EARLY_CHUNKS 4
@@ -106,16 +107,21 @@ static __noinline int keep_early(struct __sk_buff *skb, struct bpf_sock *sk)
 	struct tlsnap_shipment shipment = {};
 	struct tlsnap_segment segment = {};
 	struct tlsnap_early_key key = {};
+	struct tlsnap_flow flow = {};
 	struct tlsnap_connection *kept;
 	struct tlsnap_search *search;
 
-	if (!tcp || is_elsewhere(tcp) || find_segment(skb, &segment) || segment.length == 0)
+	if (!tcp || find_segment(skb, &segment) || segment.length == 0)
 		return 0;
-	if (find_addresses(skb, key.remote_address, key.local_address))
+	if (find_addresses(skb, flow.remote_address, flow.local_address))
 		return 0;
-	key.local_port = segment.destination;
-	key.remote_port = segment.source;
-	key.netns = tcp->inet_conn.icsk_inet.sk.__sk_common.skc_net.net->ns.inum;
+	flow.local_port = segment.destination;
+	flow.remote_port = segment.source;
+	flow.netns = tcp->inet_conn.icsk_inet.sk.__sk_common.skc_net.net->ns.inum;
+	/* It counts as left out when it is established. */
+	if (!flow_in_scope(&flow, TLSNAP_ROLE_ACCEPTED))
+		return 0;
+	early_key(&key, &flow);
 	kept = bpf_map_lookup_elem(&early, &key);
 	if (kept && kept->search[TLSNAP_INGRESS].base == segment.sequence)
 		return 0;
@@ -125,11 +131,7 @@ static __noinline int keep_early(struct __sk_buff *skb, struct bpf_sock *sk)
 		return 0;
 
 	kept->role = TLSNAP_ROLE_ACCEPTED;
-	__builtin_memcpy(kept->flow.local_address, key.local_address, 16);
-	__builtin_memcpy(kept->flow.remote_address, key.remote_address, 16);
-	kept->flow.local_port = key.local_port;
-	kept->flow.remote_port = key.remote_port;
-	kept->flow.netns = key.netns;
+	kept->flow = flow;
 	search = &kept->search[TLSNAP_INGRESS];
 	search->base = segment.sequence;
 	search->flags = TLSNAP_FLAG_BASED;

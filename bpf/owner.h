@@ -3,7 +3,7 @@
 #ifndef TLSNAP_OWNER_H
 #define TLSNAP_OWNER_H
 
-#include "identity.h"
+#include "scope.h"
 
 static __always_inline bool same_process(const struct tlsnap_task *a, const struct tlsnap_task *b)
 {
@@ -25,15 +25,19 @@ static __always_inline void release_when_finished(struct tlsnap_connection *conn
 /*
  * Who sends this segment. While a process holds the socket's lock nothing else transmits on it, so current is the one
  * that does; otherwise this is softirq or a timer, and current is whoever happened to run.
+ *
+ * False where the process that answers a ClientHello is not in scope: only then is it known whose connection this is.
  */
-static __always_inline void attribute(struct tlsnap_connection *connection, struct bpf_sock *sk)
+static __always_inline bool attribute(struct tlsnap_connection *connection, struct bpf_sock *sk)
 {
 	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
 	struct tlsnap_task *sender = &connection->sender;
 
 	__builtin_memset(sender, 0, sizeof(*sender));
 	if (!tcp || tcp->inet_conn.icsk_inet.sk.sk_lock.owned != 1)
-		return;
+		return true;
+	if (connection->role == TLSNAP_ROLE_ACCEPTED && !current_in_scope())
+		return !connection->counted;
 	identify(sender);
 	/* On an accepted connection, the one that sends the ServerHello: not the one that sent a greeting before. */
 	if (connection->owner.pid == 0 || connection->owner.flags & TLSNAP_TASK_KTHREAD ||
@@ -47,6 +51,14 @@ static __always_inline void attribute(struct tlsnap_connection *connection, stru
 		__builtin_memcpy(connection->owner.comm, sender->comm, TLSNAP_COMM_LENGTH);
 		__builtin_memset(sender, 0, sizeof(*sender));
 	}
+	return true;
+}
+
+/* Nothing more of this connection. What was shipped of it has no owner, and is left out in user space. */
+static __always_inline void leave_out(struct bpf_sock *sk)
+{
+	count(TLSNAP_COUNT_FILTERED);
+	bpf_sk_storage_delete(&connections, sk);
 }
 
 #endif

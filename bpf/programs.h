@@ -27,6 +27,13 @@ const volatile __u32 tlsnap_task_btf = 0;
 const volatile __u32 tlsnap_probe_read = 1;
 /* Inode of the only network namespace whose connections are followed; 0 for all. */
 const volatile __u32 tlsnap_netns = 0;
+/* 1: only connections of processes in `scoped_processes` are followed. */
+const volatile __u32 tlsnap_subtree = 0;
+/* Bits by enum tlsnap_role of the ends that are followed; 0 for both. */
+const volatile __u32 tlsnap_roles = 0;
+/* Only connections with one of these ports at either end are followed, if there are any. */
+const volatile __u32 tlsnap_port_count = 0;
+const volatile __u16 tlsnap_ports[TLSNAP_PORTS_MAX] = {};
 /* Data segments per direction and search in which a hello must begin: 24 found CONNECT, SMTP and PostgreSQL. */
 const volatile __u32 tlsnap_segment_budget = 24;
 /* Bytes in the ring from which on the reader is woken; before that it looks by itself every few milliseconds. */
@@ -111,6 +118,18 @@ struct {
 	__type(key, __u32);
 	__type(value, __u64);
 } counters SEC(".maps");
+
+/*
+ * Pids of the process that the scope names and of its descendants, kept by tlsnap_fork and tlsnap_exit. User space puts in
+ * those that were there before.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536);
+	__type(key, __u32);
+	__type(value, __u8);
+} scoped_processes SEC(".maps");
 
 static __always_inline void count(__u32 which)
 {

@@ -22,6 +22,7 @@ static __always_inline void track(struct bpf_sock_ops *ctx, __u8 role)
 {
 	struct tlsnap_connection *connection;
 	struct bpf_sock *sk = ctx->sk;
+	struct tlsnap_flow flow = {};
 	struct tcp_sock *tcp;
 
 	if (!sk)
@@ -29,7 +30,8 @@ static __always_inline void track(struct bpf_sock_ops *ctx, __u8 role)
 	tcp = bpf_skc_to_tcp_sock(sk);
 	if (!tcp)
 		return;
-	if (is_elsewhere(tcp)) {
+	read_flow(&flow, tcp);
+	if (!flow_in_scope(&flow, role) || (role == TLSNAP_ROLE_CONNECTED && !current_in_scope())) {
 		count(TLSNAP_COUNT_FILTERED);
 		return;
 	}
@@ -41,7 +43,7 @@ static __always_inline void track(struct bpf_sock_ops *ctx, __u8 role)
 	/* A socket may connect a second time after a failure. */
 	__builtin_memset(connection, 0, sizeof(*connection));
 	connection->role = role;
-	read_flow(&connection->flow, tcp);
+	connection->flow = flow;
 	connection->flow.cookie = bpf_get_socket_cookie(ctx);
 	if (role == TLSNAP_ROLE_CONNECTED) {
 		/* The bases come with the SYN and the SYN-ACK, which pass the packet programs. */
@@ -98,8 +100,10 @@ int tlsnap_egress(struct __sk_buff *skb)
 		return TLSNAP_LET_THROUGH;
 	if (find_segment(skb, &segment))
 		return TLSNAP_LET_THROUGH;
-	if (segment.length > 0)
-		attribute(connection, sk);
+	if (segment.length > 0 && !attribute(connection, sk)) {
+		leave_out(sk);
+		return TLSNAP_LET_THROUGH;
+	}
 	if (!is_finished(&connection->search[TLSNAP_EGRESS]))
 		follow(skb, connection, &segment, TLSNAP_EGRESS);
 	else if (!owner_is_missing(connection))

@@ -34,6 +34,9 @@ typedef uint64_t tlsnap_u64;
 #define TLSNAP_CHUNK_MEDIUM 704
 #define TLSNAP_CHUNK_LARGE 2048
 
+/* Ports that a scope can name. */
+#define TLSNAP_PORTS_MAX 16
+
 /* Bytes shipped at most for one hello; what is longer is kept up to here and counted as truncated. */
 #define TLSNAP_HELLO_MAX 65536
 
@@ -90,7 +93,8 @@ enum tlsnap_counter {
 	TLSNAP_COUNT_HASHED, /* ClientHellos hashed in the kernel */
 	TLSNAP_COUNT_NOT_HASHED, /* ClientHellos left to user space: in pieces, unusual, or interrupted */
 	TLSNAP_COUNT_MAP_FULL, /* ClientHellos for which the map of fingerprints had no room */
-	TLSNAP_COUNT_FILTERED, /* connections left out because they are in another network namespace */
+	TLSNAP_COUNT_FILTERED, /* connections, and attempts at one, left out because they are not in scope */
+	TLSNAP_COUNT_UNSCOPED, /* processes started in scope for which `scoped_processes` had no room */
 	TLSNAP_COUNT_SPECULATIVE, /* chunks shipped before it was known whether they belong to a hello */
 	TLSNAP_COUNTERS,
 };

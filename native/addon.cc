@@ -51,14 +51,24 @@ Napi::Value ProgramsToValue(Napi::Env env, const std::vector<ProgramInfo>& progr
   return out;
 }
 
+// A number, or an array of them.
+std::vector<uint64_t> ReadNumbers(const Napi::Value& value) {
+  if (!value.IsArray()) return {static_cast<uint64_t>(value.As<Napi::Number>().Int64Value())};
+  const Napi::Array array = value.As<Napi::Array>();
+  std::vector<uint64_t> numbers;
+  for (uint32_t i = 0; i < array.Length(); i++)
+    numbers.push_back(static_cast<uint64_t>(static_cast<Napi::Value>(array[i]).As<Napi::Number>().Int64Value()));
+  return numbers;
+}
+
 SessionOptions ReadOptions(const Napi::Object& value) {
   SessionOptions options;
   options.object_path = value.Get("objectPath").As<Napi::String>();
   options.btf_path = value.Get("btfPath").As<Napi::String>();
   options.ring_bytes = value.Get("ringBytes").As<Napi::Number>();
   const Napi::Object tunables = value.Get("tunables").As<Napi::Object>();
-  for (const auto& [name, number] : tunables)
-    options.tunables[name.As<Napi::String>()] = static_cast<Napi::Value>(number).As<Napi::Number>().Int64Value();
+  for (const auto& [name, property] : tunables)
+    options.tunables[name.As<Napi::String>()] = ReadNumbers(static_cast<Napi::Value>(property));
   const Napi::Object entries = value.Get("mapEntries").As<Napi::Object>();
   for (const auto& [name, number] : entries)
     options.map_entries[name.As<Napi::String>()] = static_cast<Napi::Value>(number).As<Napi::Number>().Uint32Value();
@@ -72,7 +82,8 @@ class SessionWrap : public Napi::ObjectWrap<SessionWrap> {
  public:
   static Napi::Function Define(Napi::Env env) {
     return DefineClass(env, "Session",
-                       {InstanceMethod<&SessionWrap::Attach>("attach"), InstanceMethod<&SessionWrap::Drain>("drain"),
+                       {InstanceMethod<&SessionWrap::Attach>("attach"), InstanceMethod<&SessionWrap::AddPid>("addPid"),
+                        InstanceMethod<&SessionWrap::RemovePid>("removePid"), InstanceMethod<&SessionWrap::Drain>("drain"),
                         InstanceMethod<&SessionWrap::Counters>("counters"),
                         InstanceMethod<&SessionWrap::Fingerprints>("fingerprints"),
                         InstanceMethod<&SessionWrap::Programs>("programs"),
@@ -87,6 +98,16 @@ class SessionWrap : public Napi::ObjectWrap<SessionWrap> {
  private:
   Napi::Value Attach(const Napi::CallbackInfo& info) {
     Guard(info.Env(), [&] { session_->Attach(info[0].As<Napi::String>()); });
+    return info.Env().Undefined();
+  }
+
+  Napi::Value AddPid(const Napi::CallbackInfo& info) {
+    Guard(info.Env(), [&] { session_->AddPid(info[0].As<Napi::Number>()); });
+    return info.Env().Undefined();
+  }
+
+  Napi::Value RemovePid(const Napi::CallbackInfo& info) {
+    Guard(info.Env(), [&] { session_->RemovePid(info[0].As<Napi::Number>()); });
     return info.Env().Undefined();
   }
 

@@ -41,10 +41,16 @@ Fd MountCgroup2() {
 }
 
 // The programs in the order in which they are attached: nothing announces a connection before it can be followed.
-constexpr const char* kPrograms[] = {"tlsnap_egress", "tlsnap_ingress", "tlsnap_exec", "tlsnap_exit",
+constexpr const char* kPrograms[] = {"tlsnap_fork", "tlsnap_egress", "tlsnap_ingress", "tlsnap_exec", "tlsnap_exit",
                                      "tlsnap_sockops"};
 
 bool IsLoaded(const bpf_program* program) { return program != nullptr && bpf_program__autoload(program); }
+
+// Bytes of an array's element, or of the variable where it is none.
+size_t ElementSize(const btf* types, uint32_t id, size_t size) {
+  const btf_type* type = btf__type_by_id(types, static_cast<uint32_t>(btf__resolve_type(types, id)));
+  return btf_is_array(type) && btf_array(type)->nelems > 0 ? size / btf_array(type)->nelems : size;
+}
 
 }  // namespace
 
@@ -66,14 +72,17 @@ Session::Session(const SessionOptions& options) {
   const btf* types = check(bpf_object__btf(object()), "read the object's BTF");
   const int section_id = static_cast<int>(check(btf__find_by_name_kind(types, ".rodata", BTF_KIND_DATASEC), "find .rodata"));
   const btf_type* section = btf__type_by_id(types, section_id);
-  for (const auto& [name, value] : options.tunables) {
+  for (const auto& [name, elements] : options.tunables) {
     bool found = false;
     for (int i = 0; i < btf_vlen(section); i++) {
       const btf_var_secinfo& variable = btf_var_secinfos(section)[i];
       const btf_type* type = btf__type_by_id(types, variable.type);
       if (name != btf__name_by_offset(types, type->name_off)) continue;
-      if (variable.size > sizeof(value) || variable.offset + variable.size > rodata_size) break;
-      memcpy(values.data() + variable.offset, &value, variable.size);
+      const size_t size = ElementSize(types, type->type, variable.size);
+      if (size > sizeof(uint64_t) || elements.size() * size > variable.size || variable.offset + variable.size > rodata_size)
+        break;
+      // The machines of today are little-endian: an integer's first bytes are its low ones.
+      for (size_t at = 0; at < elements.size(); at++) memcpy(values.data() + variable.offset + at * size, &elements[at], size);
       found = true;
     }
     if (!found) throw CallError(ENOENT, "set " + name);
@@ -111,6 +120,18 @@ void Session::Attach(const std::string& cgroup_path) {
     links_.emplace_back(check(on_cgroup ? bpf_program__attach_cgroup(program, cgroup.get()) : bpf_program__attach(program),
                               call.c_str()));
   }
+}
+
+void Session::AddPid(uint32_t pid) {
+  const bpf_map* map = check(bpf_object__find_map_by_name(object(), "scoped_processes"), "find scoped_processes");
+  const uint8_t present = 1;
+  check(bpf_map__update_elem(map, &pid, sizeof(pid), &present, sizeof(present), BPF_ANY), "put a process in scope");
+}
+
+void Session::RemovePid(uint32_t pid) {
+  const bpf_map* map = check(bpf_object__find_map_by_name(object(), "scoped_processes"), "find scoped_processes");
+  const int result = bpf_map__delete_elem(map, &pid, sizeof(pid), 0);
+  if (result != -ENOENT) check(result, "take a process out of scope");
 }
 
 int Session::TakeRecord(void* context, void* data, size_t size) {

@@ -15,7 +15,8 @@ struct SessionOptions {
   std::string object_path;
   std::string btf_path;  // empty: the running kernel's own
   uint32_t ring_bytes = 0;
-  std::map<std::string, uint64_t> tunables;      // by the name of the `const volatile` variable
+  // By the name of the `const volatile` variable; of an array its first elements.
+  std::map<std::string, std::vector<uint64_t>> tunables;
   std::vector<std::string> left_out;             // programs that are not loaded
   std::map<std::string, uint32_t> map_entries;   // by map name
 };
@@ -33,6 +34,10 @@ class Session {
   // Attaches every loaded program: the packet programs first, then the socket operations that give them work.
   // An empty path stands for the root of the cgroup2 hierarchy, reached through a mount that nobody else sees.
   void Attach(const std::string& cgroup_path);
+
+  // The set of processes in scope. Taking out one that is not in it is no error.
+  void AddPid(uint32_t pid);
+  void RemovePid(uint32_t pid);
 
   // Copies whole records, each padded to 8 bytes, until the ring is empty or `capacity` could not hold one more.
   // Waits up to `timeout_ms` for a wake-up if there is nothing. Returns the bytes written.

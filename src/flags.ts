@@ -1,5 +1,6 @@
 import { Errors, Flags } from '@oclif/core';
 import { Duration } from 'luxon';
+import { DIRECTIONS, MAX_PORTS, type Direction, type Scope } from './native/scope.js';
 
 /** A duration as `10s`, `5m`, `1h` or ISO 8601 (`PT90S`). */
 export const durationFlag = Flags.custom<{ ms: number; iso: string }>({
@@ -62,6 +63,39 @@ export const redactFlag = Flags.string({
   multiple: true,
   multipleNonGreedy: true,
 });
+
+/** Which connections a live command follows. */
+export const scopeFlags = {
+  cgroup: Flags.string({ helpValue: 'PATH', description: 'watch only this cgroup2 directory and what is below it' }),
+  netns: Flags.integer({ helpValue: 'INO', min: 1, description: 'watch only this network namespace, by inode' }),
+  pid: Flags.integer({ helpValue: 'PID', min: 1, description: 'watch only this process and its descendants' }),
+  port: Flags.integer({
+    helpValue: 'PORT',
+    min: 1,
+    max: 65_535,
+    description: 'watch only connections with this port at either end; may be given again',
+    multiple: true,
+    multipleNonGreedy: true,
+  }),
+  direction: Flags.option({
+    options: DIRECTIONS,
+    description: 'watch only connections that processes here open, or only those that they accept',
+  })(),
+};
+
+/** The scope from parsed `scopeFlags`; the cgroup is found by findCgroup(). */
+export function scopeOf(flags: {
+  netns?: number | undefined;
+  pid?: number | undefined;
+  port?: number[] | undefined;
+  direction?: Direction | undefined;
+}): Scope {
+  const ports = [...new Set(flags.port)];
+  if (ports.length > MAX_PORTS) {
+    throw new Errors.CLIError(`--port: ${ports.length} ports, and at most ${MAX_PORTS} can be watched`, { exit: 2 });
+  }
+  return { netns: flags.netns ?? 0, pid: flags.pid ?? null, ports, direction: flags.direction ?? null };
+}
 
 export const feedsFlag = Flags.string({
   helpValue: 'FILE',

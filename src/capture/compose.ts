@@ -78,8 +78,13 @@ export async function compose(options: ComposeOptions): Promise<Composed> {
 
 function writeHellos(options: ComposeOptions, gathered: Gathered, clock: WallClock, writer: SnapshotWriter): Tally {
   const cache = new FingerprintCache();
-  const tally: Tally = { rows: 0, truncated: 0, withoutProcess: 0, disagreements: 0 };
+  const tally: Tally = { rows: 0, filtered: 0, truncated: 0, withoutProcess: 0, disagreements: 0 };
   const assembly = new HelloAssembly((hello) => {
+    // Of an accepted connection the owner shows with the answer: only then is it known whether it is in scope.
+    if (gathered.start.scope.pid !== null && !hello.owner) {
+      tally.filtered++;
+      return;
+    }
     const process = processOf(hello, gathered);
     const row = helloRow(hello, process, clock, cache);
     writer.handshakes.add(clock.timeNs(hello.bootTimeNs), row);

@@ -14,7 +14,9 @@ export function coverageBlock(
     `window      ${window.start} to ${window.end}, ended by ${window.endedBy}`,
     `handshakes  ${coverage.events} hellos of ${processes} processes`,
     ...(reconciliation
-      ? [`seen        ${reconciliation.seen} = ${reconciliation.kept} kept + ${reconciliation.lost} lost`]
+      ? [
+          `seen        ${reconciliation.seen} = ${reconciliation.kept} kept + ${reconciliation.filtered} filtered + ${reconciliation.lost} lost`,
+        ]
       : []),
     `losses      ${losses.length === 0 ? 'none' : losses.join(', ')}`,
     `incomplete  ${coverage.hellosTruncated} hellos cut short, ${coverage.hellosWithoutProcess} without a process`,

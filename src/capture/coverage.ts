@@ -1,10 +1,13 @@
 import type { Counters } from '../native/session.js';
 import type { SnapshotFacts } from '../snapshot/schema/manifest.js';
 import type { Gathered } from './gather.js';
+import { scopeNotes } from './socket-scope.js';
 
 /** What came out of the spool. */
 export interface Tally {
   rows: number;
+  /** Hellos of accepted connections that turned out to be of no process in scope. */
+  filtered: number;
   truncated: number;
   withoutProcess: number;
   /** Hellos whose digests by the kernel are not those of their bytes. */
@@ -19,8 +22,12 @@ export function coverageOf(gathered: Gathered, tally: Tally): Coverage {
   const seen = counters && counters.CLIENT_HELLOS + counters.SERVER_HELLOS;
   // A killed capture's last counters are older than its last records.
   const reconciliation =
-    counters && seen !== null && end ? { seen, kept: tally.rows, filtered: 0, lost: counters.LOST_HELLOS } : null;
-  const gap = reconciliation ? reconciliation.seen - reconciliation.kept - reconciliation.lost : 0;
+    counters && seen !== null && end
+      ? { seen, kept: tally.rows, filtered: tally.filtered, lost: counters.LOST_HELLOS }
+      : null;
+  const gap = reconciliation
+    ? reconciliation.seen - reconciliation.kept - reconciliation.filtered - reconciliation.lost
+    : 0;
   return {
     events: tally.rows,
     lossesByKind: {
@@ -35,7 +42,7 @@ export function coverageOf(gathered: Gathered, tally: Tally): Coverage {
     socketsOlderThanWindow: olderSockets,
     kernelFeaturesMissing: [...start.missing],
     limits: [...limits],
-    notes: notesOf(start, counters),
+    notes: notesOf(start, counters, tally),
     redacted: 0,
     reconciliation: reconciliation && { ...reconciliation, lost: reconciliation.lost + Math.max(0, gap) },
   };
@@ -49,18 +56,20 @@ function lossesOf(counters: Counters): Record<string, number> {
     'ring.exits': counters.LOST_EXITS,
     'ring.joins': counters.LOST_ACCEPTED,
     'kernel.map-full': counters.MAP_FULL,
+    'kernel.processes-unscoped': counters.UNSCOPED,
     'kernel.connections-untracked': counters.UNTRACKED,
     'kernel.segments-unreadable': counters.LOST_SEGMENTS,
   };
   return Object.fromEntries(Object.entries(losses).filter(([, count]) => count > 0));
 }
 
-function notesOf({ cgroup, netns }: Gathered['start'], counters: Counters | null): string[] {
-  const notes = ['QUIC and DTLS are not seen live: only TLS over TCP.'];
-  if (cgroup !== '/') notes.push(`Only connections of cgroup ${cgroup} were followed.`);
-  if (netns !== 0) notes.push(`Only connections in network namespace ${netns} were followed.`);
+function notesOf({ cgroup, scope }: Gathered['start'], counters: Counters | null, tally: Tally): string[] {
+  const notes = ['QUIC and DTLS are not seen live: only TLS over TCP.', ...scopeNotes(cgroup, scope)];
   if (counters && counters.FILTERED > 0)
-    notes.push(`${counters.FILTERED} connections in other network namespaces were left out.`);
+    notes.push(`${counters.FILTERED} connections, or attempts at one, were left out because they are not in scope.`);
+  if (tally.filtered > 0) {
+    notes.push(`${tally.filtered} hellos were left out because no process in scope answered them.`);
+  }
   if (counters && counters.EXHAUSTED > 0) {
     notes.push(`${counters.EXHAUSTED} directions of connections were given up after 24 data segments without a hello.`);
   }

@@ -6,6 +6,7 @@ import { Session } from '../native/session.js';
 import type { DrainSettings, FromDrain, SentError, ToDrain } from './drain-protocol.js';
 import type { Note } from './notes.js';
 import { FRAME, removeSpool, SpoolWriter } from './spool.js';
+import { addSubtree } from './subtree.js';
 
 /**
  * The draining thread: kernel ring to spool, and nothing else, so that whatever the main thread does never lets the ring
@@ -56,6 +57,8 @@ class Drain {
     try {
       this.#note(start);
       this.#session.attach(cgroupPath);
+      const { pid } = this.#settings.session.scope;
+      if (pid !== null) addSubtree(this.#session, pid);
     } catch (error) {
       // Here and nowhere else: a spool that was there before is another capture's evidence.
       removeSpool(spoolDirectory);

@@ -1,3 +1,4 @@
+import type { Scope } from '../native/scope.js';
 import type { Counters } from '../native/session.js';
 import type { Action } from '../snapshot/schema/action.js';
 import type { Host } from '../snapshot/schema/host.js';
@@ -35,7 +36,7 @@ export interface StartNote {
   readonly missing: readonly string[];
   /** Path of the cgroup that is watched, below the cgroup2 root; `/` for the whole host. */
   readonly cgroup: string;
-  readonly netns: number;
+  readonly scope: Scope;
   /** Age recipients of the snapshot; nobody, and it is in the clear, where there are none. */
   readonly encryptTo: readonly string[];
   /** Patterns of what is taken out of command lines and environments when the snapshot is made (redaction.ts). */

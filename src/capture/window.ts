@@ -7,6 +7,8 @@ import { readClocks } from '../native/clocks.js';
 import { bpfObjects } from '../native/inventory.js';
 import type { Counters } from '../native/session.js';
 import { formatTimeNs } from '../pcap/hello/time-text.js';
+import type { Scope } from '../native/scope.js';
+import { descendants } from '../procfs/descendants.js';
 import { Procfs } from '../procfs/procfs.js';
 import type { Action } from '../snapshot/schema/action.js';
 import type { BpfObjects, Host } from '../snapshot/schema/host.js';
@@ -18,6 +20,8 @@ import { cgroupPaths, type WatchedCgroup } from './cgroup2.js';
 import { DrainThread } from './drain.js';
 import type { Note } from './notes.js';
 import { ProcessWatcher } from './process-watcher.js';
+import { socketInScope } from './socket-scope.js';
+import { assertProcess } from './subtree.js';
 import { withRecovery } from './with-recovery.js';
 
 export interface WindowOptions {
@@ -26,8 +30,7 @@ export interface WindowOptions {
   /** ISO 8601, as asked. */
   readonly asked: string;
   readonly cgroup: WatchedCgroup;
-  /** 0 for all. */
-  readonly netns: number;
+  readonly scope: Scope;
   readonly ringBytes: number;
   /** Entries of the kernel's map of fingerprints. */
   readonly mapEntries: number;
@@ -109,7 +112,7 @@ class LiveWindow {
         session: {
           ringBytes: options.ringBytes,
           mapEntries: options.mapEntries,
-          netns: options.netns,
+          scope: options.scope,
           btfPath: options.btfPath,
         },
         spoolDirectory: options.spool,
@@ -143,6 +146,7 @@ class LiveWindow {
   /** Loads, attaches, and looks round. The sockets are listed when the programs watch already: no gap between both. */
   async #open(): Promise<Before> {
     const options = this.#options;
+    if (options.scope.pid !== null) assertProcess(options.scope.pid);
     const hostFacts = this.#reader.host({
       roots: HOST_ROOTS,
       self: { pid: process.pid, environment: loadingEnvironment(process.env) },
@@ -165,7 +169,7 @@ class LiveWindow {
       features: loaded.programs.map(({ name }) => name),
       missing: loaded.missing,
       cgroup: options.cgroup.path,
-      netns: options.netns,
+      scope: options.scope,
       encryptTo: options.encryptTo,
       redact: options.redact,
     });
@@ -237,21 +241,30 @@ class LiveWindow {
   async #listSockets(when: Socket['when']): Promise<void> {
     const scoped = this.#options.cgroup.path !== '/' ? this.#options.cgroup.path : null;
     this.#act('sockets-read', '/proc', `every process's descriptors and network tables, at the ${when}`);
+    const subtree = this.#subtree();
     const sweep = await this.#reader.sockets(when, (rows) => {
-      const ours = rows.filter((row) => this.#isWatched(row, scoped));
+      const ours = rows.filter((row) => this.#isWatched(row, scoped, subtree));
       if (ours.length > 0) this.#note({ note: 'sockets', rows: ours });
     });
     if (sweep.truncated) this.#note({ note: 'limit', text: `Not all sockets were listed at the ${when}.` });
   }
 
   /** With a cgroup asked for, only what its processes hold: the rest of the host is not ours to keep. */
-  #isWatched({ owners, netns }: Socket, cgroup: string | null): boolean {
-    if (this.#options.netns !== 0 && netns !== this.#options.netns) return false;
+  #isWatched(socket: Socket, cgroup: string | null, subtree: ReadonlySet<number>): boolean {
+    if (!socketInScope(socket, this.#options.scope, (pid) => subtree.has(pid))) return false;
     if (cgroup === null) return true;
-    return owners.some(({ pid }) => {
+    return socket.owners.some(({ pid }) => {
       const path = this.#reader.identify(pid).cgroup;
       return path === cgroup || path?.startsWith(`${cgroup}/`);
     });
+  }
+
+  /** The processes in scope as far as /proc and the kernel's reports tell; whom init adopted, only the latter do. */
+  #subtree(): ReadonlySet<number> {
+    const { pid } = this.#options.scope;
+    if (pid === null) return new Set();
+    const seen = [...this.#seen.values()].map((process) => process.pid);
+    return new Set([...descendants(new Procfs(), pid).map((process) => process.pid), ...seen]);
   }
 
   #noteProcess(row: Process): void {

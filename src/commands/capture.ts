@@ -7,7 +7,17 @@ import { findCgroup } from '../capture/cgroup2.js';
 import { endSignal } from '../capture/end-signal.js';
 import { ProgressLine } from '../capture/progress.js';
 import { BaseCommand, sharedFlags } from '../command.js';
-import { durationFlag, evidenceFlags, evidenceOf, feedsFlag, limitFlags, limitsOf, redactFlag } from '../flags.js';
+import {
+  durationFlag,
+  evidenceFlags,
+  evidenceOf,
+  feedsFlag,
+  limitFlags,
+  limitsOf,
+  redactFlag,
+  scopeFlags,
+  scopeOf,
+} from '../flags.js';
 import { askPassphrase } from '../snapshot/ask-passphrase.js';
 import { defaultFileName } from '../snapshot/file-name.js';
 import { openSigner } from '../snapshot/signer.js';
@@ -23,6 +33,7 @@ export default class Capture extends BaseCommand {
     '<%= config.bin %> <%= command.id %> --window 5m --output /mnt/usb/web1.tlsnap.tar.gz --key /mnt/usb/responder --case 2026-117',
     '<%= config.bin %> <%= command.id %> --window 5m --encrypt-to age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p',
     '<%= config.bin %> <%= command.id %> --window 30s --cgroup system.slice/nginx.service --output nginx.tlsnap.tar.gz',
+    '<%= config.bin %> <%= command.id %> --pid 4242 --port 443 --direction outbound',
     '<%= config.bin %> <%= command.id %> --window 60s --output - | ssh triage "cat > web1.tlsnap.tar.gz"',
   ];
   static override flags = {
@@ -34,8 +45,7 @@ export default class Capture extends BaseCommand {
     }),
     output: sharedFlags.output,
     ...evidenceFlags,
-    cgroup: Flags.string({ helpValue: 'PATH', description: 'watch only this cgroup2 directory and what is below it' }),
-    netns: Flags.integer({ helpValue: 'INO', min: 1, description: 'watch only this network namespace, by inode' }),
+    ...scopeFlags,
     feed: feedsFlag,
     carve: Flags.option({ options: CARVE_MODES, description: 'executables to copy into the snapshot' })({
       default: 'none',
@@ -59,7 +69,7 @@ export default class Capture extends BaseCommand {
       windowMs: flags.window.ms,
       asked: flags.window.iso,
       cgroup: findCgroup(flags.cgroup),
-      netns: flags.netns ?? 0,
+      scope: scopeOf(flags),
       ...limitsOf(flags),
       btfPath: flags.btf ?? null,
       feeds: flags.feed ?? [],

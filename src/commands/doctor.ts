@@ -3,6 +3,7 @@ import { BaseCommand, sharedFlags } from '../command.js';
 import type { Diagnosis } from '../doctor/check.js';
 import { diagnosisText } from '../doctor/diagnosis-text.js';
 import { examineHost } from '../doctor/examine.js';
+import { EVERYTHING } from '../native/scope.js';
 
 export default class Doctor extends BaseCommand {
   static override summary = 'say what a live capture can see on this host, and what it lacks';
@@ -23,7 +24,7 @@ export default class Doctor extends BaseCommand {
       // What a capture takes when it is not told otherwise.
       ringBytes: 16 * 1024 * 1024,
       mapEntries: 65_536,
-      netns: 0,
+      scope: EVERYTHING,
       btfPath: flags.btf ?? null,
     });
     if (!flags.quiet) this.log(diagnosisText(diagnosis));

@@ -22,7 +22,8 @@ export interface NativeSessionOptions {
   btfPath: string;
   /** A power of two and a multiple of the page size; 0 for the object's own. */
   ringBytes: number;
-  tunables: Record<string, number>;
+  /** By the variable's name; of an array its first elements. */
+  tunables: Record<string, number | readonly number[]>;
   mapEntries: Record<string, number>;
   /** Programs that are not loaded. */
   leftOut: string[];
@@ -31,6 +32,9 @@ export interface NativeSessionOptions {
 export interface NativeSession {
   /** Empty for the root of the hierarchy through a private mount. */
   attach(cgroupPath: string): void;
+  /** The set of processes in scope. */
+  addPid(pid: number): void;
+  removePid(pid: number): void;
   /** Fills `out` with whole records, each padded to 8 bytes; returns the bytes used. Blocks up to `timeoutMs`. */
   drain(out: Uint8Array, timeoutMs: number): number;
   counters(): number[];

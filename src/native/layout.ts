@@ -208,7 +208,8 @@ export const COUNTER = {
   NOT_HASHED: 18,
   MAP_FULL: 19,
   FILTERED: 20,
-  SPECULATIVE: 21,
+  UNSCOPED: 21,
+  SPECULATIVE: 22,
 } as const;
 
 export const SIDE = { CLIENT: 0, SERVER: 1 } as const;

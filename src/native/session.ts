@@ -2,6 +2,7 @@ import { TlsnapError } from '../errors.js';
 import { BPF_OBJECT, isNativeError, loadAddon, type Addon, type NativeError, type NativeSession } from './addon.js';
 import { COUNTER, LAYOUT } from './layout.js';
 import { readPrivileges } from './privileges.js';
+import { scopeTunables, type Scope } from './scope.js';
 
 /** How much the kernel lets the programs see, best first. */
 export interface Tier {
@@ -17,8 +18,7 @@ export interface SessionOptions {
   readonly ringBytes: number;
   /** Entries that the map of fingerprints can hold. */
   readonly mapEntries: number;
-  /** Inode of the only network namespace to follow; 0 for all. */
-  readonly netns: number;
+  readonly scope: Scope;
   /** A BTF file for a kernel without /sys/kernel/btf/vmlinux. */
   readonly btfPath: string | null;
 }
@@ -36,7 +36,8 @@ export class Session {
     const addon = loadAddon();
     checkLayout(addon);
     const refusals: NativeError[] = [];
-    for (const tier of TIERS) {
+    // Without tracepoints nobody tells of forks.
+    for (const tier of TIERS.filter(({ leftOut }) => options.scope.pid === null || leftOut.length === 0)) {
       try {
         return new Session(tier, openTier(addon, tier, options));
       } catch (error) {
@@ -59,6 +60,15 @@ export class Session {
     } catch (error) {
       throw isNativeError(error) ? attachError(cgroupPath, error) : error;
     }
+  }
+
+  /** Puts a process into the set of those in scope; the kernel adds what it forks, and takes out what ends. */
+  addPid(pid: number): void {
+    this.#native.addPid(pid);
+  }
+
+  removePid(pid: number): void {
+    this.#native.removePid(pid);
   }
 
   /** See NativeSession.drain. */
@@ -95,9 +105,9 @@ function openTier(addon: Addon, tier: Tier, options: SessionOptions): NativeSess
     btfPath: options.btfPath ?? '',
     ringBytes: options.ringBytes,
     // A full quarter of the ring is left for the time that the reader needs to wake up.
-    tunables: { ...tier.tunables, tlsnap_netns: options.netns, tlsnap_wakeup_bytes: Math.floor(options.ringBytes / 4) },
+    tunables: { ...tier.tunables, ...scopeTunables(options.scope), tlsnap_wakeup_bytes: Math.floor(options.ringBytes / 4) },
     mapEntries: { fingerprints: options.mapEntries },
-    leftOut: [...tier.leftOut],
+    leftOut: [...tier.leftOut, ...(options.scope.pid === null ? ['tlsnap_fork'] : [])],
   });
 }
 
