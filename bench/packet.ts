@@ -14,8 +14,8 @@ import { OwnCgroup } from './own-cgroup.js';
 import { spreadOf, spreadText } from './spread.js';
 
 const DIRECTIONS = [
-  { name: 'egress', ours: 'tlsnap_egress', empty: 'bench_out', attach: 'cgroup_inet_egress' },
-  { name: 'ingress', ours: 'tlsnap_ingress', empty: 'bench_in', attach: 'cgroup_inet_ingress' },
+  { name: 'egress', ours: 'tlsnap_egress_direct', empty: 'bench_out', attach: 'cgroup_inet_egress' },
+  { name: 'ingress', ours: 'tlsnap_ingress_direct', empty: 'bench_in', attach: 'cgroup_inet_ingress' },
 ] as const;
 
 const [rounds = 20, turns = 50_000] = process.argv.slice(2).map(Number);
@@ -66,7 +66,9 @@ function report(found: readonly { ours: Map<string, number>; empty: Map<string, 
     style: { head: [], border: [] },
   });
   for (const { name, ours, empty } of DIRECTIONS) {
-    const pairs = found.map((round) => [round.empty.get(empty) ?? Number.NaN, round.ours.get(ours) ?? Number.NaN] as const);
+    const pairs = found.map(
+      (round) => [round.empty.get(empty) ?? Number.NaN, round.ours.get(ours) ?? Number.NaN] as const,
+    );
     const columns = [pairs.map(([one]) => one), pairs.map(([, one]) => one), pairs.map(([one, other]) => other - one)];
     table.push([name, ...columns.map((values) => spreadText(spreadOf(values), 1)), '35']);
   }

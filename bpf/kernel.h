@@ -160,9 +160,16 @@ typedef struct {
 	int owned;
 } socket_lock_t;
 
+struct bpf_local_storage;
+
 struct sock {
 	struct sock_common __sk_common;
 	socket_lock_t sk_lock;
+	struct bpf_local_storage *sk_bpf_storage;
+};
+
+struct sk_buff {
+	struct sock *sk;
 };
 
 struct inet_sock {
@@ -180,6 +187,9 @@ struct tcp_sock {
 struct linux_binprm;
 
 #pragma clang attribute pop
+
+/* Linux 6.2 (fd264ca02094): the context as the kernel's own structure. No call is left of it in the program. */
+extern void *bpf_cast_to_kern_ctx(void *ctx) __attribute__((section(".ksyms"), weak));
 
 #define TLSNAP_PF_KTHREAD 0x00200000 /* include/linux/sched.h */
 #define TLSNAP_AF_INET 2

@@ -72,9 +72,9 @@ SessionOptions ReadOptions(const Napi::Object& value) {
   const Napi::Object entries = value.Get("mapEntries").As<Napi::Object>();
   for (const auto& [name, number] : entries)
     options.map_entries[name.As<Napi::String>()] = static_cast<Napi::Value>(number).As<Napi::Number>().Uint32Value();
-  const Napi::Array left_out = value.Get("leftOut").As<Napi::Array>();
-  for (uint32_t i = 0; i < left_out.Length(); i++)
-    options.left_out.push_back(static_cast<Napi::Value>(left_out[i]).As<Napi::String>());
+  const Napi::Array programs = value.Get("programs").As<Napi::Array>();
+  for (uint32_t i = 0; i < programs.Length(); i++)
+    options.programs.push_back(static_cast<Napi::Value>(programs[i]).As<Napi::String>());
   return options;
 }
 
@@ -221,6 +221,10 @@ Napi::Value StructLayoutToValue(const Napi::CallbackInfo& info) {
   return out;
 }
 
+Napi::Value KernelHasFunctionToValue(const Napi::CallbackInfo& info) {
+  return Napi::Boolean::New(info.Env(), KernelHasFunction(info[0].As<Napi::String>()));
+}
+
 Napi::Value EnumValuesToValue(const Napi::CallbackInfo& info) {
   Napi::Object out = Napi::Object::New(info.Env());
   for (const auto& [name, value] : EnumValues(info[0].As<Napi::String>(), info[1].As<Napi::String>()))
@@ -237,6 +241,7 @@ Napi::Object Initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("loadedLinks", Napi::Function::New<Guarded<LoadedLinksToValue>>(env));
   exports.Set("attachedPrograms", Napi::Function::New<Guarded<AttachedProgramsToValue>>(env));
   exports.Set("structLayout", Napi::Function::New<Guarded<StructLayoutToValue>>(env));
+  exports.Set("kernelHasFunction", Napi::Function::New<Guarded<KernelHasFunctionToValue>>(env));
   exports.Set("enumValues", Napi::Function::New<Guarded<EnumValuesToValue>>(env));
   return exports;
 }

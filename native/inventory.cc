@@ -132,6 +132,12 @@ Layout StructLayout(const std::string& object_path, const std::string& name) {
   return layout;
 }
 
+bool KernelHasFunction(const std::string& name) {
+  const Btf types(btf__load_vmlinux_btf());
+  // Without BTF loading the programs fails too, and says why.
+  return types && btf__find_by_name_kind(types.get(), name.c_str(), BTF_KIND_FUNC) > 0;
+}
+
 std::vector<std::pair<std::string, int64_t>> EnumValues(const std::string& object_path, const std::string& name) {
   const Btf types = ParseObject(object_path);
   const int id = static_cast<int>(check(btf__find_by_name_kind(types.get(), name.c_str(), BTF_KIND_ENUM), "find the enumeration"));

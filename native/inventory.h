@@ -62,6 +62,9 @@ struct Layout {
 // The layout of a structure in an object's BTF.
 Layout StructLayout(const std::string& object_path, const std::string& name);
 
+// Whether the running kernel has a function of this name among those that its BTF describes.
+bool KernelHasFunction(const std::string& name);
+
 // Names and values of an enumeration in an object's BTF.
 std::vector<std::pair<std::string, int64_t>> EnumValues(const std::string& object_path, const std::string& name);
 

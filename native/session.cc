@@ -40,12 +40,6 @@ Fd MountCgroup2() {
   return Fd(static_cast<int>(check(syscall(SYS_fsmount, context.get(), FSMOUNT_CLOEXEC, 0), "fsmount cgroup2")));
 }
 
-// The programs in the order in which they are attached: nothing announces a connection before it can be followed.
-constexpr const char* kPrograms[] = {"tlsnap_fork", "tlsnap_egress", "tlsnap_ingress", "tlsnap_exec", "tlsnap_exit",
-                                     "tlsnap_sockops"};
-
-bool IsLoaded(const bpf_program* program) { return program != nullptr && bpf_program__autoload(program); }
-
 // Bytes of an array's element, or of the variable where it is none.
 size_t ElementSize(const btf* types, uint32_t id, size_t size) {
   const btf_type* type = btf__type_by_id(types, static_cast<uint32_t>(btf__resolve_type(types, id)));
@@ -58,7 +52,7 @@ std::string TakeLog() { return std::exchange(captured_log, {}); }
 
 void CaptureLog() { libbpf_set_print(AppendLog); }
 
-Session::Session(const SessionOptions& options) {
+Session::Session(const SessionOptions& options) : programs_(options.programs) {
   captured_log.clear();
   bpf_object_open_opts open_options = {};
   open_options.sz = sizeof(open_options);
@@ -92,9 +86,10 @@ Session::Session(const SessionOptions& options) {
     bpf_map* map = check(bpf_object__find_map_by_name(object(), name.c_str()), "find map");
     check(bpf_map__set_max_entries(map, entries), "size map");
   }
-  for (const auto& name : options.left_out) {
-    bpf_program* program = check(bpf_object__find_program_by_name(object(), name.c_str()), "find program");
-    check(bpf_program__set_autoload(program, false), "leave program out");
+  bpf_program* program = nullptr;
+  bpf_object__for_each_program(program, object()) {
+    const bool wanted = std::find(programs_.begin(), programs_.end(), bpf_program__name(program)) != programs_.end();
+    check(bpf_program__set_autoload(program, wanted), "choose programs");
   }
   bpf_map* ring = check(bpf_object__find_map_by_name(object(), "ring"), "find ring");
   if (options.ring_bytes > 0) check(bpf_map__set_max_entries(ring, options.ring_bytes), "size ring");
@@ -112,11 +107,10 @@ void Session::Attach(const std::string& cgroup_path) {
   Fd cgroup = cgroup_path.empty()
                   ? MountCgroup2()
                   : Fd(static_cast<int>(check(open(cgroup_path.c_str(), O_DIRECTORY | O_RDONLY | O_CLOEXEC), "open the cgroup")));
-  for (const char* name : kPrograms) {
-    bpf_program* program = bpf_object__find_program_by_name(object(), name);
-    if (!IsLoaded(program)) continue;
+  for (const auto& name : programs_) {
+    bpf_program* program = check(bpf_object__find_program_by_name(object(), name.c_str()), "find program");
     const bool on_cgroup = bpf_program__type(program) != BPF_PROG_TYPE_TRACING;
-    const std::string call = std::string("attach ") + name;
+    const std::string call = "attach " + name;
     links_.emplace_back(check(on_cgroup ? bpf_program__attach_cgroup(program, cgroup.get()) : bpf_program__attach(program),
                               call.c_str()));
   }
@@ -208,9 +202,8 @@ std::vector<uint8_t> Session::Fingerprints() const {
 
 std::vector<ProgramInfo> Session::Programs() const {
   std::vector<ProgramInfo> programs;
-  for (const char* name : kPrograms) {
-    const bpf_program* program = bpf_object__find_program_by_name(object(), name);
-    if (!IsLoaded(program)) continue;
+  for (const auto& name : programs_) {
+    const bpf_program* program = check(bpf_object__find_program_by_name(object(), name.c_str()), "find program");
     bpf_prog_info info = {};
     uint32_t length = sizeof(info);
     check(bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &length), "read program info");

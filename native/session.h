@@ -17,7 +17,7 @@ struct SessionOptions {
   uint32_t ring_bytes = 0;
   // By the name of the `const volatile` variable; of an array its first elements.
   std::map<std::string, std::vector<uint64_t>> tunables;
-  std::vector<std::string> left_out;             // programs that are not loaded
+  std::vector<std::string> programs;             // the programs to load, in the order in which they are attached
   std::map<std::string, uint32_t> map_entries;   // by map name
 };
 
@@ -31,7 +31,7 @@ class Session {
  public:
   explicit Session(const SessionOptions& options);
 
-  // Attaches every loaded program: the packet programs first, then the socket operations that give them work.
+  // Attaches the loaded programs in their order.
   // An empty path stands for the root of the cgroup2 hierarchy, reached through a mount that nobody else sees.
   void Attach(const std::string& cgroup_path);
 
@@ -63,6 +63,7 @@ class Session {
   bpf_object* object() const;
 
   Object object_;
+  std::vector<std::string> programs_;
   Ring ring_;
   std::vector<Link> links_;
   uint8_t* out_ = nullptr;

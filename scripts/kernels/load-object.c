@@ -89,7 +89,7 @@ static void print_tail(const char *log)
 	printf("---- end of the verifier's log\n%s\n----\n", start);
 }
 
-/* Loads `only`, or every program but the skipped ones where it is NULL. */
+/* Loads `only`; where it is NULL, all that the object itself does not leave out, but the skipped ones. */
 static int load(const char *path, const char *only, int log_level)
 {
 	struct bpf_object *object = bpf_object__open_file(path, NULL);
@@ -109,7 +109,7 @@ static int load(const char *path, const char *only, int log_level)
 	bpf_object__for_each_program(program, object) {
 		const char *name = bpf_program__name(program);
 
-		bpf_program__set_autoload(program, only ? !strcmp(name, only) : !skipped(name));
+		bpf_program__set_autoload(program, only ? !strcmp(name, only) : bpf_program__autoload(program) && !skipped(name));
 		bpf_program__set_log_buf(program, calloc(1, LOG_SIZE), LOG_SIZE);
 		bpf_program__set_log_level(program, log_level);
 	}

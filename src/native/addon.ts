@@ -12,6 +12,8 @@ export interface Addon {
   loadedLinks(): NativeLink[];
   /** Ids of the programs at a cgroup's hook, in the order in which they run. */
   attachedPrograms(cgroupPath: string, hook: 'egress' | 'ingress' | 'sockops'): number[];
+  /** Whether the running kernel's BTF describes a function of this name. */
+  kernelHasFunction(name: string): boolean;
   structLayout(objectPath: string, name: string): StructLayout;
   enumValues(objectPath: string, name: string): Record<string, number>;
 }
@@ -25,8 +27,8 @@ export interface NativeSessionOptions {
   /** By the variable's name; of an array its first elements. */
   tunables: Record<string, number | readonly number[]>;
   mapEntries: Record<string, number>;
-  /** Programs that are not loaded. */
-  leftOut: string[];
+  /** The programs to load, in the order in which they are attached. */
+  programs: string[];
 }
 
 export interface NativeSession {

@@ -8,7 +8,7 @@ import { scopeTunables, type Scope } from './scope.js';
 export interface Tier {
   readonly name: string;
   readonly tunables: { tlsnap_task_btf: 0 | 1; tlsnap_probe_read: 0 | 1 };
-  readonly leftOut: readonly string[];
+  readonly tracepoints: boolean;
   /** What this tier does not see, in words for the manifest. */
   readonly missing: readonly string[];
 }
@@ -37,7 +37,7 @@ export class Session {
     checkLayout(addon);
     const refusals: NativeError[] = [];
     // Without tracepoints nobody tells of forks.
-    for (const tier of TIERS.filter(({ leftOut }) => options.scope.pid === null || leftOut.length === 0)) {
+    for (const tier of TIERS.filter(({ tracepoints }) => options.scope.pid === null || tracepoints)) {
       try {
         return new Session(tier, openTier(addon, tier, options));
       } catch (error) {
@@ -107,8 +107,20 @@ function openTier(addon: Addon, tier: Tier, options: SessionOptions): NativeSess
     // A full quarter of the ring is left for the time that the reader needs to wake up.
     tunables: { ...tier.tunables, ...scopeTunables(options.scope), tlsnap_wakeup_bytes: Math.floor(options.ringBytes / 4) },
     mapEntries: { fingerprints: options.mapEntries },
-    leftOut: [...tier.leftOut, ...(options.scope.pid === null ? ['tlsnap_fork'] : [])],
+    programs: programsOf(addon, tier, options),
   });
+}
+
+/** In the order in which they are attached: nothing announces a connection before it can be followed. */
+function programsOf(addon: Addon, { tracepoints }: Tier, { btfPath, scope }: SessionOptions): string[] {
+  // libbpf finds kernel functions in the kernel's own BTF alone.
+  const direct = btfPath === null && addon.kernelHasFunction('bpf_cast_to_kern_ctx');
+  return [
+    ...(scope.pid === null ? [] : ['tlsnap_fork']),
+    ...(direct ? ['tlsnap_egress_direct', 'tlsnap_ingress_direct'] : ['tlsnap_egress', 'tlsnap_ingress']),
+    ...(tracepoints ? ['tlsnap_exec', 'tlsnap_exit'] : []),
+    'tlsnap_sockops',
+  ];
 }
 
 /** The decoder was generated from an object's BTF; this makes sure that it was this object's. */
@@ -175,7 +187,6 @@ function attachError(cgroupPath: string, error: NativeError): TlsnapError {
   ], error);
 }
 
-const NO_TRACEPOINTS = ['tlsnap_exec', 'tlsnap_exit'];
 const PATHS = 'command lines, executable paths and namespace pids of processes gone before /proc was read';
 const ENDS = 'when a process ended, and execs after its first connection';
 
@@ -185,19 +196,19 @@ const ENDS = 'when a process ended, and execs after its first connection';
  * tracepoints, or a process without CAP_PERFMON for them, still gets the hellos.
  */
 const TIERS: readonly Tier[] = [
-  { name: 'task-btf', tunables: { tlsnap_task_btf: 1, tlsnap_probe_read: 1 }, leftOut: [], missing: [] },
-  { name: 'task-probe', tunables: { tlsnap_task_btf: 0, tlsnap_probe_read: 1 }, leftOut: [], missing: [] },
-  { name: 'lockdown', tunables: { tlsnap_task_btf: 1, tlsnap_probe_read: 0 }, leftOut: [], missing: [PATHS] },
+  { name: 'task-btf', tunables: { tlsnap_task_btf: 1, tlsnap_probe_read: 1 }, tracepoints: true, missing: [] },
+  { name: 'task-probe', tunables: { tlsnap_task_btf: 0, tlsnap_probe_read: 1 }, tracepoints: true, missing: [] },
+  { name: 'lockdown', tunables: { tlsnap_task_btf: 1, tlsnap_probe_read: 0 }, tracepoints: true, missing: [PATHS] },
   {
     name: 'task-btf-only',
     tunables: { tlsnap_task_btf: 1, tlsnap_probe_read: 1 },
-    leftOut: NO_TRACEPOINTS,
+    tracepoints: false,
     missing: [ENDS],
   },
   {
     name: 'task-probe-only',
     tunables: { tlsnap_task_btf: 0, tlsnap_probe_read: 1 },
-    leftOut: NO_TRACEPOINTS,
+    tracepoints: false,
     missing: [ENDS],
   },
 ];

@@ -143,7 +143,7 @@ const BPF = { btfBytes: 5_500_000, unprivilegedDisabled: 2, jit: 1, memlock: 8_3
 const TIER = {
   name: 'task-btf',
   tunables: { tlsnap_task_btf: 1, tlsnap_probe_read: 1 },
-  leftOut: [],
+  tracepoints: true,
   missing: [],
 } as const;
 const TRIAL: Trial = {

@@ -90,8 +90,8 @@ testUnless(
       const capture = await stage.openCapture();
       t.deepEqual(await attachedTo(stage.cgroup), [
         'other_egress',
-        'tlsnap_egress',
-        'tlsnap_ingress',
+        'tlsnap_egress_direct',
+        'tlsnap_ingress_direct',
         'tlsnap_sockops',
       ]);
       const start = await seen();

@@ -93,7 +93,7 @@ testUnless(
     for (const signal of ['SIGINT', 'SIGKILL'] as const) {
       const capture = await stage.openCapture();
       const during = await programsAt(stage.cgroup);
-      t.deepEqual(during, ['tlsnap_egress', 'tlsnap_ingress', 'tlsnap_sockops']);
+      t.deepEqual(during, ['tlsnap_egress_direct', 'tlsnap_ingress_direct', 'tlsnap_sockops']);
       capture.process.kill(signal);
       await capture.process;
       t.deepEqual(await programsAt(stage.cgroup), []);
