@@ -6,6 +6,7 @@
 #include "error.h"
 #include "inventory.h"
 #include "session.h"
+#include "sockets.h"
 
 namespace tlsnap {
 
@@ -232,6 +233,18 @@ Napi::Value EnumValuesToValue(const Napi::CallbackInfo& info) {
   return out;
 }
 
+Napi::Value DestroyConnectionOf(const Napi::CallbackInfo& info) {
+  const Napi::Object value = info[2].As<Napi::Object>();
+  Connection connection;
+  connection.local_address = value.Get("localAddress").As<Napi::String>();
+  connection.remote_address = value.Get("remoteAddress").As<Napi::String>();
+  connection.local_port = static_cast<uint16_t>(value.Get("localPort").As<Napi::Number>().Uint32Value());
+  connection.remote_port = static_cast<uint16_t>(value.Get("remotePort").As<Napi::Number>().Uint32Value());
+  const auto inode = static_cast<uint64_t>(info[1].As<Napi::Number>().Int64Value());
+  DestroyConnection(info[0].As<Napi::String>(), inode, connection);
+  return info.Env().Undefined();
+}
+
 Napi::Object Initialise(Napi::Env env, Napi::Object exports) {
   CaptureLog();
   exports.Set("Session", SessionWrap::Define(env));
@@ -240,6 +253,7 @@ Napi::Object Initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("loadedPrograms", Napi::Function::New<Guarded<LoadedProgramsToValue>>(env));
   exports.Set("loadedLinks", Napi::Function::New<Guarded<LoadedLinksToValue>>(env));
   exports.Set("attachedPrograms", Napi::Function::New<Guarded<AttachedProgramsToValue>>(env));
+  exports.Set("destroyConnection", Napi::Function::New<Guarded<DestroyConnectionOf>>(env));
   exports.Set("structLayout", Napi::Function::New<Guarded<StructLayoutToValue>>(env));
   exports.Set("kernelHasFunction", Napi::Function::New<Guarded<KernelHasFunctionToValue>>(env));
   exports.Set("enumValues", Napi::Function::New<Guarded<EnumValuesToValue>>(env));

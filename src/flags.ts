@@ -56,6 +56,19 @@ export function limitsOf(flags: LimitFlags) {
   };
 }
 
+export const rehandshakeFlags = {
+  rehandshake: Flags.string({
+    helpValue: 'PID|DST',
+    description:
+      'close the connections that this process has, or that lead there (address or address:port), so that they shake hands ' +
+      'anew; disturbs what runs, and shows the adversary that somebody is there; may be given again',
+    multiple: true,
+    multipleNonGreedy: true,
+    dependsOn: ['yes'],
+  }),
+  yes: Flags.boolean({ description: 'yes, close them', dependsOn: ['rehandshake'] }),
+};
+
 export const redactFlag = Flags.string({
   helpValue: 'PATTERN',
   description:

@@ -42,7 +42,7 @@ export function coverageOf(gathered: Gathered, tally: Tally): Coverage {
     socketsOlderThanWindow: olderSockets,
     kernelFeaturesMissing: [...start.missing],
     limits: [...limits],
-    notes: notesOf(start, counters, tally),
+    notes: notesOf(gathered, tally),
     redacted: 0,
     reconciliation: reconciliation && { ...reconciliation, lost: reconciliation.lost + Math.max(0, gap) },
   };
@@ -63,7 +63,7 @@ function lossesOf(counters: Counters): Record<string, number> {
   return Object.fromEntries(Object.entries(losses).filter(([, count]) => count > 0));
 }
 
-function notesOf({ cgroup, scope }: Gathered['start'], counters: Counters | null, tally: Tally): string[] {
+function notesOf({ start: { cgroup, scope }, counters, closedSockets }: Gathered, tally: Tally): string[] {
   const notes = ['QUIC and DTLS are not seen live: only TLS over TCP.', ...scopeNotes(cgroup, scope)];
   if (counters && counters.FILTERED > 0)
     notes.push(`${counters.FILTERED} connections, or attempts at one, were left out because they are not in scope.`);
@@ -73,5 +73,6 @@ function notesOf({ cgroup, scope }: Gathered['start'], counters: Counters | null
   if (counters && counters.EXHAUSTED > 0) {
     notes.push(`${counters.EXHAUSTED} directions of connections were given up after 24 data segments without a hello.`);
   }
+  if (closedSockets > 0) notes.push(`${closedSockets} connections were closed by --rehandshake: see actions.ndjson.`);
   return notes;
 }

@@ -21,6 +21,8 @@ export interface Gathered {
   readonly owners: SocketOwners;
   readonly fingerprints: FingerprintTable;
   readonly olderSockets: number;
+  /** Connections that --rehandshake closed. */
+  readonly closedSockets: number;
   readonly spool: SpoolReader;
   /** CLOCK_BOOTTIME of the last record, for a capture that could not write its end. */
   readonly lastBootTimeNs: bigint;
@@ -46,6 +48,7 @@ export function gather(directory: string, writer: SnapshotWriter): Gathered {
   const limits: string[] = [];
   let host: Host | null = null;
   let olderSockets = 0;
+  let closedSockets = 0;
   let lastBootTimeNs = 0n;
   for (const { kind, payload } of spool.frames()) {
     if (kind === FRAME.kernel) {
@@ -83,6 +86,7 @@ export function gather(directory: string, writer: SnapshotWriter): Gathered {
         break;
       case 'action':
         writer.actions.add(note.action);
+        if (note.action.action === 'socket-closed') closedSockets++;
         break;
       case 'counters':
         found.counters = note.counters;
@@ -106,6 +110,7 @@ export function gather(directory: string, writer: SnapshotWriter): Gathered {
     owners,
     fingerprints,
     olderSockets,
+    closedSockets,
     spool,
     lastBootTimeNs,
   };

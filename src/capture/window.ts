@@ -20,6 +20,7 @@ import { cgroupPaths, type WatchedCgroup } from './cgroup2.js';
 import { DrainThread } from './drain.js';
 import type { Note } from './notes.js';
 import { ProcessWatcher } from './process-watcher.js';
+import { Rehandshake } from './rehandshake.js';
 import { socketInScope } from './socket-scope.js';
 import { assertProcess } from './subtree.js';
 import { withRecovery } from './with-recovery.js';
@@ -41,6 +42,8 @@ export interface WindowOptions {
   /** Kept in the spool, and applied when the snapshot is made: see Redactor. */
   readonly redact: readonly string[];
   readonly limits: WindowLimits;
+  /** Whose old connections are closed when the window is open: see Rehandshake. */
+  readonly rehandshake: readonly string[];
   readonly case: Manifest['case'];
   readonly toolVersion: string;
   /** Ends the window early. */
@@ -70,8 +73,9 @@ export interface WindowProgress {
  * that it is left for `recover`.
  */
 export async function keepWindow(options: WindowOptions): Promise<void> {
+  const rehandshake = new Rehandshake(options.rehandshake);
   const reader = new HostReader();
-  const window = new LiveWindow(options, reader);
+  const window = new LiveWindow(options, reader, rehandshake);
   try {
     await window.run();
   } finally {
@@ -92,6 +96,7 @@ interface Before {
 class LiveWindow {
   readonly #options: WindowOptions;
   readonly #reader: HostReader;
+  readonly #rehandshake: Rehandshake;
   readonly #drain: DrainThread;
   readonly #watcher: ProcessWatcher;
   readonly #seen = new Map<string, SeenProcess>();
@@ -103,7 +108,8 @@ class LiveWindow {
   #endEarly: () => void = () => undefined;
   #deadline = 0;
 
-  constructor(options: WindowOptions, reader: HostReader) {
+  constructor(options: WindowOptions, reader: HostReader, rehandshake: Rehandshake) {
+    this.#rehandshake = rehandshake;
     this.#options = options;
     this.#reader = reader;
     this.#watcher = new ProcessWatcher(reader, options.environ ? 'all' : 'none', (row) => this.#noteProcess(row));
@@ -181,6 +187,7 @@ class LiveWindow {
     this.#act('link-attached', options.cgroup.path, loaded.programs.map(({ name }) => name).join(' '));
     if (options.cgroup.mount !== null) this.#note({ note: 'cgroups', paths: cgroupPaths(options.cgroup.mount) });
     await this.#listSockets('start');
+    for (const { action, subject, detail } of this.#rehandshake.run(new Procfs())) this.#act(action, subject, detail);
     return { host, bpfBefore, ours, clocks };
   }
 
@@ -244,6 +251,7 @@ class LiveWindow {
     const subtree = this.#subtree();
     const sweep = await this.#reader.sockets(when, (rows) => {
       const ours = rows.filter((row) => this.#isWatched(row, scoped, subtree));
+      if (when === 'start') this.#rehandshake.consider(ours);
       if (ours.length > 0) this.#note({ note: 'sockets', rows: ours });
     });
     if (sweep.truncated) this.#note({ note: 'limit', text: `Not all sockets were listed at the ${when}.` });

@@ -15,6 +15,7 @@ import {
   limitFlags,
   limitsOf,
   redactFlag,
+  rehandshakeFlags,
   scopeFlags,
   scopeOf,
 } from '../flags.js';
@@ -26,7 +27,7 @@ import { printable } from '../terminal.js';
 export default class Capture extends BaseCommand {
   static override summary = 'record every TLS handshake on this host for a while, by process, into a signed snapshot';
   static override description =
-    'Attaches BPF programs beside whatever runs, touches no traffic, and leaves nothing behind. Ctrl-C ends the window early ' +
+    'Attaches BPF programs beside whatever runs, touches no traffic (but for --rehandshake), and leaves nothing behind. Ctrl-C ends the window early ' +
     'and still writes the snapshot. Needs root, or CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON. Exit code 1 when anything was lost.';
   static override examples = [
     '<%= config.bin %> <%= command.id %>',
@@ -52,6 +53,7 @@ export default class Capture extends BaseCommand {
     }),
     environ: Flags.boolean({ description: "keep the processes' environments too; they hold secrets" }),
     redact: redactFlag,
+    ...rehandshakeFlags,
     btf: Flags.string({ helpValue: 'FILE', description: 'types of a kernel without /sys/kernel/btf/vmlinux' }),
     ...limitFlags,
     quiet: sharedFlags.quiet,
@@ -76,6 +78,7 @@ export default class Capture extends BaseCommand {
       carve: flags.carve,
       environ: flags.environ,
       redact: flags.redact ?? [],
+      rehandshake: flags.rehandshake ?? [],
       ...evidenceOf(flags),
       toolVersion: this.config.version,
       signal: end.signal,

@@ -14,6 +14,8 @@ export interface Addon {
   attachedPrograms(cgroupPath: string, hook: 'egress' | 'ingress' | 'sockops'): number[];
   /** Whether the running kernel's BTF describes a function of this name. */
   kernelHasFunction(name: string): boolean;
+  /** Closes a TCP connection in the network namespace at `netnsPath`, whose inode it must have. */
+  destroyConnection(netnsPath: string, netns: number, connection: NativeConnection): void;
   structLayout(objectPath: string, name: string): StructLayout;
   enumValues(objectPath: string, name: string): Record<string, number>;
 }
@@ -76,6 +78,14 @@ export interface NativeLink {
   programId: number;
   cgroupId: bigint;
   attachType: number;
+}
+
+/** Addresses as text, both of one family. */
+export interface NativeConnection {
+  localAddress: string;
+  localPort: number;
+  remoteAddress: string;
+  remotePort: number;
 }
 
 export interface StructLayout {
