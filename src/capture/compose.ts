@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { ioError } from '../errors.js';
 import { summaryOf } from '../host/host-facts.js';
 import { kernelRecords, type KernelRecord } from '../native/records.js';
-import { formatTimeNs } from '../pcap/hello/time-text.js';
+import { formatTimeNs } from '../snapshot/time-text.js';
 import { checkRecipients, type Recipients } from '../snapshot/encryption.js';
 import type { Action } from '../snapshot/schema/action.js';
 import type { Handshake } from '../snapshot/schema/handshake.js';

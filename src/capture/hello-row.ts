@@ -1,4 +1,4 @@
-import { formatAddress } from '../pcap/flow/address.js';
+import { formatAddress } from '../snapshot/address-text.js';
 import type { HandshakeRow } from '../snapshot/timeline-file.js';
 import type { KernelJa3 } from '../native/records.js';
 import { describeHello, type Fingerprints } from '../tls/describe.js';

@@ -1,5 +1,5 @@
 import type { KernelFlow } from '../native/records.js';
-import { formatAddress } from '../pcap/flow/address.js';
+import { formatAddress } from '../snapshot/address-text.js';
 import type { Handshake } from '../snapshot/schema/handshake.js';
 import type { Socket } from '../snapshot/schema/socket.js';
 import type { ProcessTable } from './process-table.js';

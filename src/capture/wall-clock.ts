@@ -1,4 +1,4 @@
-import { formatTimeNs } from '../pcap/hello/time-text.js';
+import { formatTimeNs } from '../snapshot/time-text.js';
 import type { Manifest } from '../snapshot/schema/manifest.js';
 
 type ClockReading = NonNullable<Manifest['clocks']>['start'];

@@ -6,7 +6,7 @@ import { HostReader } from '../host/reader.js';
 import { readClocks } from '../native/clocks.js';
 import { bpfObjects } from '../native/inventory.js';
 import type { Counters } from '../native/session.js';
-import { formatTimeNs } from '../pcap/hello/time-text.js';
+import { formatTimeNs } from '../snapshot/time-text.js';
 import type { Scope } from '../native/scope.js';
 import { descendants } from '../procfs/descendants.js';
 import { Procfs } from '../procfs/procfs.js';

@@ -7,7 +7,7 @@ import { type CaptureSummary, readCapture } from './file/read-capture.js';
 import { HelloExtractor } from './flow/hello-extractor.js';
 import { HelloRowJson } from './hello/hello-row-json.js';
 import { ReorderWindow } from './hello/reorder-window.js';
-import { formatTimeNs } from './hello/time-text.js';
+import { formatTimeNs } from '../snapshot/time-text.js';
 
 /** What of the manifest an imported capture knows. */
 export type ImportFacts = Pick<SnapshotFacts, 'window' | 'coverage' | 'input'>;

@@ -1,4 +1,4 @@
-import { formatAddress, formatIpv4 } from './address.js';
+import { formatAddress, formatIpv4 } from '../../snapshot/address-text.js';
 
 /**
  * Flows by addresses, ports and tunnel, in typed arrays of fixed size: a lookup makes no object, and a capture with

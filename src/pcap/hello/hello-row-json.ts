@@ -2,7 +2,7 @@ import { describeHello, type Fingerprints, type Tls } from '../../tls/describe.j
 import { FingerprintCache } from '../../tls/fingerprint-cache.js';
 import type { HelloEnds } from '../flow/hello-extractor.js';
 import type { CapturedHello } from './captured-hello.js';
-import { TimeText } from './time-text.js';
+import { TimeText } from '../../snapshot/time-text.js';
 
 /**
  * The JSON of helloRow(), several times as fast as making the row and stringifying it: clients are few and hellos are many, so

@@ -3,7 +3,7 @@ import type { FingerprintCache } from '../../tls/fingerprint-cache.js';
 import type { HandshakeRow } from '../../snapshot/timeline-file.js';
 import type { HelloEnds } from '../flow/hello-extractor.js';
 import type { CapturedHello } from './captured-hello.js';
-import { formatTimeNs } from './time-text.js';
+import { formatTimeNs } from '../../snapshot/time-text.js';
 
 /** The line of the timeline for a hello from a capture: no process, no role, no kernel (docs/format.md). */
 export function helloRow(hello: CapturedHello, { from, to }: HelloEnds, cache: FingerprintCache): HandshakeRow {

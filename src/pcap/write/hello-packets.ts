@@ -5,7 +5,7 @@ import { DTLS_HANDSHAKE_HEADER_LENGTH } from '../../tls/handshake.js';
 import { addressPair, type Endpoints, tcpPacket, udpPacket } from './ip-packet.js';
 import { packetBlock, pcapngHeader } from './pcapng-blocks.js';
 import { QuicInitials } from './quic-initial.js';
-import { parseTimeNs } from '../hello/time-text.js';
+import { parseTimeNs } from '../../snapshot/time-text.js';
 
 /**
  * A snapshot's hellos as a pcapng file. The hellos are as they were on the wire; the packets around them are made anew:

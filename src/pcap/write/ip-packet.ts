@@ -1,6 +1,6 @@
 /** IP packets with TCP segments or UDP datagrams in them, checksums included (RFC 791, 8200, 9293, 768). */
 import { internetChecksum, pseudoHeader } from '../checksum.js';
-import { parseAddress } from '../flow/address.js';
+import { parseAddress } from '../../snapshot/address-text.js';
 
 /** Sender and receiver: addresses of one family, 4 or 16 bytes. */
 export interface Endpoints {

@@ -4,7 +4,7 @@ import type { CapturedHello } from '../../../src/pcap/hello/captured-hello.js';
 import { helloRow } from '../../../src/pcap/hello/hello-row.js';
 import { HelloRowJson } from '../../../src/pcap/hello/hello-row-json.js';
 import { ReorderWindow } from '../../../src/pcap/hello/reorder-window.js';
-import { formatTimeNs, parseTimeNs, TimeText } from '../../../src/pcap/hello/time-text.js';
+import { formatTimeNs, parseTimeNs, TimeText } from '../../../src/snapshot/time-text.js';
 import { FingerprintCache } from '../../../src/tls/fingerprint-cache.js';
 import type { HelloEnds } from '../../../src/pcap/flow/hello-extractor.js';
 import { extract } from '../captures.js';

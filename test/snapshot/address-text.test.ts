@@ -1,7 +1,7 @@
 import test from 'ava';
 import fc from 'fast-check';
 import { execa } from 'execa';
-import { formatAddress, formatIpv4, parseAddress } from '../../../src/pcap/flow/address.js';
+import { formatAddress, formatIpv4, parseAddress } from '../../src/snapshot/address-text.js';
 import { reasonAgainstCommands, testUnless } from '../../left-out.js';
 
 test('v4-mapped addresses are written as IPv4', (t) => {
