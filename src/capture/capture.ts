@@ -14,7 +14,7 @@ import type { Signer } from '../snapshot/signer.js';
 import { Carver, type CarveMode } from './carver.js';
 import { compose, type Composed } from './compose.js';
 import { Redactor } from './redaction.js';
-import { removeSpool, spoolPath } from './spool.js';
+import { spoolPath } from './spool.js';
 import { withRecovery } from './with-recovery.js';
 import { keepWindow, SHARED_MEMORY, type WindowOptions } from './window.js';
 
@@ -71,11 +71,11 @@ async function composeMatched(
       output,
       signer,
       encryptTo,
+      removesSpool: true,
       onHello: (row) => hits.push(...matcher.handshake({ seq: 0, ...row })),
       onProcess: takeProcess,
       executables: () => carver.executables(matched),
     });
-    removeSpool(spool);
     return { ...composed, hits };
   } catch (error) {
     throw withRecovery(error, spool);

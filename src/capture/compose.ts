@@ -4,7 +4,7 @@ import { ioError } from '../errors.js';
 import { summaryOf } from '../host/host-facts.js';
 import { kernelRecords, type KernelRecord } from '../native/records.js';
 import { formatTimeNs } from '../snapshot/time-text.js';
-import { checkRecipients, type Recipients } from '../snapshot/encryption.js';
+import { checkRecipients, encryptedName, type Recipients } from '../snapshot/encryption.js';
 import type { Action } from '../snapshot/schema/action.js';
 import type { Handshake } from '../snapshot/schema/handshake.js';
 import type { SnapshotFacts } from '../snapshot/schema/manifest.js';
@@ -19,7 +19,7 @@ import { coverageOf, type Tally } from './coverage.js';
 import { gather, type Gathered } from './gather.js';
 import { agree, helloRow } from './hello-row.js';
 import { Redactor } from './redaction.js';
-import { FRAME, SpoolReader } from './spool.js';
+import { FRAME, removeSpool, SpoolReader } from './spool.js';
 import { WallClock } from './wall-clock.js';
 
 export interface ComposeOptions {
@@ -28,6 +28,8 @@ export interface ComposeOptions {
   readonly output: string;
   readonly signer: Signer;
   readonly encryptTo: Recipients;
+  /** Whether the spool goes when the snapshot is whole. */
+  readonly removesSpool: boolean;
   /** Told of each line of the timeline, in the order in which the hellos became whole. */
   readonly onHello?: (row: HandshakeRow) => void;
   readonly onProcess?: (row: Process) => void;
@@ -69,7 +71,9 @@ export async function compose(options: ComposeOptions): Promise<Composed> {
       writer.executable(sha256, path);
       writer.actions.add(copied(sha256, process));
     }
+    for (const action of lastActions(options)) writer.actions.add(action);
     const snapshot = await writer.finish(factsOf(gathered, tally, redactor.redacted), options.signer);
+    if (options.removesSpool) removeSpool(options.spool);
     return { snapshot, handshakes: tally.rows, processes };
   } finally {
     writer.close();
@@ -147,8 +151,19 @@ function factsOf(gathered: Gathered, tally: Tally, redacted: number): SnapshotFa
 }
 
 function copied(sha256: string, { pid, exe }: Process): Action {
-  const time = formatTimeNs(BigInt(Date.now()) * 1_000_000n);
-  return { time, action: 'executable-copied', subject: exe ?? `pid ${pid}`, detail: `pid ${pid} sha256 ${sha256}` };
+  return act('executable-copied', exe ?? `pid ${pid}`, `pid ${pid} sha256 ${sha256}`);
+}
+
+/** What is still to be done when the actions are sealed. */
+function lastActions({ output, encryptTo, spool, removesSpool }: ComposeOptions): Action[] {
+  return [
+    ...(output === '-' ? [] : [act('file-written', encryptedName(output, encryptTo), 'this snapshot')]),
+    ...(removesSpool ? [act('file-removed', spool, 'the spool, as soon as this snapshot is whole')] : []),
+  ];
+}
+
+function act(action: string, subject: string, detail: string): Action {
+  return { time: formatTimeNs(BigInt(Date.now()) * 1_000_000n), action, subject, detail };
 }
 
 /** A second try begins anew: what an earlier one staged is only a copy of what is in the spool. */

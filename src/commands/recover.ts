@@ -2,7 +2,7 @@ import { Args, Flags } from '@oclif/core';
 import { compose } from '../capture/compose.js';
 import { askedRecipients } from '../capture/gather.js';
 import { coverageBlock } from '../capture/coverage-block.js';
-import { removeSpool, snapshotPath } from '../capture/spool.js';
+import { snapshotPath } from '../capture/spool.js';
 import { BaseCommand, sharedFlags } from '../command.js';
 import { encryptToFlag, keyFlag } from '../flags.js';
 import { askPassphrase } from '../snapshot/ask-passphrase.js';
@@ -37,8 +37,8 @@ export default class Recover extends BaseCommand {
       output: flags.output ?? snapshotPath(args.spool),
       signer: await openSigner(flags.key, askPassphrase),
       encryptTo: flags['encrypt-to'] ?? askedRecipients(args.spool),
+      removesSpool: flags.remove,
     });
-    if (flags.remove) removeSpool(args.spool);
     const { coverage, recovered, window } = snapshot.manifest;
     if (Object.keys(coverage.lossesByKind).length > 0) this.found();
     if (!flags.quiet) {

@@ -71,7 +71,14 @@ testUnless(
     t.is(acts('link-attached').length, 1);
     t.is(acts('link-detached').length, 1);
     t.is(basename(acts('link-attached')[0]?.subject ?? ''), basename(stage.cgroup));
-    t.true(acts('file-written').some(({ subject }) => subject === `${captured.path}.spool`));
+    t.deepEqual(
+      acts('file-written').map(({ subject }) => subject),
+      [`${captured.path}.spool`, captured.path],
+    );
+    t.deepEqual(
+      acts('file-removed').map(({ subject }) => subject),
+      [`${captured.path}.spool`],
+    );
     t.deepEqual(
       acts('process-read').map(({ subject }) => subject),
       [...new Set(acts('process-read').map(({ subject }) => subject))],
