@@ -29,7 +29,10 @@ try {
     const on = await cgroup.whileCaptured(send);
     pairs.push({ on, off: offFirst ?? (await send()) });
   }
-  const table = new Table({ head: ['one connection, GB/s', 'not attached', 'attached', 'ratio', 'target'] });
+  const table = new Table({
+    style: { head: [], border: [] },
+    head: ['one connection, GB/s', 'not attached', 'attached', 'ratio', 'target'],
+  });
   table.push([
     `${mebibytes} MiB on loopback`,
     spreadText(spreadOf(pairs.map(({ off }) => off)), 2),

@@ -48,6 +48,7 @@ function load(place: OwnCgroup, count: number): () => Promise<Slice> {
 
 function report(pairs: readonly { on: Slice; off: Slice }[]): void {
   const table = new Table({
+    style: { head: [], border: [] },
     head: ['a full handshake, TLS 1.3, P-256, both ends', 'not attached', 'attached', 'ratio', 'target'],
   });
   for (const [name, key, target] of [

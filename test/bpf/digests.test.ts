@@ -2,7 +2,8 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { reasonAgainstCommands, testUnless } from '../left-out.js';
-import { bytesOf, opensslDigests, reasonAgainstUnits, runUnits, temporaryDirectory, type UnitResult } from './units.js';
+import type { UnitResult } from './runner.js';
+import { bytesOf, opensslDigests, reasonAgainstUnits, runUnits, temporaryDirectory } from './units.js';
 
 // MD5 and SHA-256 as the BPF programs make them. What they must be is what openssl(1) says of the same bytes.
 

@@ -1,6 +1,6 @@
 import type { ExecutionContext } from 'ava';
 import { describeHello } from '../../src/tls/describe.js';
-import type { UnitResult } from './units.js';
+import type { UnitResult } from './runner.js';
 
 /**
  * Asserts that for each ClientHello the kernel either left it to user space or made what user space makes of it, whose

@@ -8,7 +8,8 @@ import { fetchKernel, hasCachedKernel, KERNEL_RELEASES, type KernelRelease } fro
 import { programFiles } from '../../scripts/kernels/initramfs.js';
 import { bitFlips, craftedHellos, everyNumber, recordedHellos, truncations } from '../bpf/hellos.js';
 import { assertAgrees } from '../bpf/judge.js';
-import { buildRunner, bytesOf, packetLines, readResults, UNITS_OBJECT } from '../bpf/units.js';
+import { buildRunner, packetLines, readResults, UNITS_OBJECT } from '../bpf/runner.js';
+import { bytesOf } from '../bpf/units.js';
 import { reasonAgainstCommands, testUnless } from '../left-out.js';
 
 // The unit tests of test/bpf once more, inside each stock kernel: its verifier and its compiler must make the same of
