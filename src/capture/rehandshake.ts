@@ -1,6 +1,6 @@
 import { TlsnapError } from '../errors.js';
 import { closeConnection, requireClosing } from '../native/close-connection.js';
-import { formatAddress, parseAddress } from '../pcap/flow/address.js';
+import { formatAddress, parseAddress } from '../snapshot/address-text.js';
 import { readStat } from '../procfs/identity.js';
 import type { Procfs } from '../procfs/procfs.js';
 import type { Socket } from '../snapshot/schema/socket.js';
