@@ -1,18 +1,7 @@
 import { Command, Errors, Flags, type Interfaces } from '@oclif/core';
-import { type ErrorKind, TlsnapError } from './errors.js';
+import type { ErrorKind } from './errors.js';
+import { described, EXIT, exitCodeOf, exitCodeOfKind, isClosedPipe } from './failure.js';
 import { printable, printableJson } from './terminal.js';
-
-/** Exit codes of the contract. Scripts depend on them; they are the same with and without `--json`. */
-export const EXIT = {
-  done: 0,
-  found: 1,
-  usage: 2,
-  input: 65,
-  unavailable: 69,
-  bug: 70,
-  io: 74,
-  permission: 77,
-} as const;
 
 /** The flags that mean one thing everywhere; a command takes those it needs. `--json` is every command's. */
 export const sharedFlags = {
@@ -40,7 +29,7 @@ export abstract class BaseCommand extends Command {
 
   /** Ends with the exit code of an error of this kind, where the result itself says what is wrong. */
   protected fallsShort(kind: ErrorKind): void {
-    process.exitCode = EXIT_OF_KIND[kind];
+    process.exitCode = exitCodeOfKind(kind);
   }
 
   /** Says it on stderr, and under `--json` in the result's `warnings`, where oclif would drop it. */
@@ -76,38 +65,3 @@ export abstract class BaseCommand extends Command {
     process.stdout.write(`${printableJson(json)}\n`);
   }
 }
-
-function exitCodeOf(error: unknown): number {
-  if (error instanceof TlsnapError) return EXIT_OF_KIND[error.kind];
-  if (isClosedPipe(error)) return EXIT.io;
-  const exit = (error as { oclif?: { exit?: unknown } }).oclif?.exit;
-  return typeof exit === 'number' ? exit : EXIT.bug;
-}
-
-function isClosedPipe(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'EPIPE';
-}
-
-function described(error: unknown, version: string): { message: string; suggestions: string[] } {
-  if (error instanceof TlsnapError) return { message: printable(error.message), suggestions: [...error.suggestions] };
-  if (error instanceof Errors.CLIError) {
-    return { message: error.message, suggestions: [...((error as Interfaces.PrettyPrintableError).suggestions ?? [])] };
-  }
-  const { name, message, stack } =
-    error instanceof Error ? error : { name: 'Error', message: String(error), stack: '' };
-  const report = `Report it with this line, the command you ran, tlsnap ${version} and Node ${process.version}`;
-  return process.env['DEBUG']
-    ? { message: `unexpected: ${stack ?? message}`, suggestions: [`${report}.`] }
-    : {
-        message: `unexpected: ${printable(`${name}: ${message}`)}; this is a bug in tlsnap`,
-        suggestions: [`${report}; DEBUG=tlsnap shows the stack.`],
-      };
-}
-
-const EXIT_OF_KIND: Record<ErrorKind, number> = {
-  usage: EXIT.usage,
-  input: EXIT.input,
-  unavailable: EXIT.unavailable,
-  io: EXIT.io,
-  permission: EXIT.permission,
-};

@@ -155,8 +155,10 @@ function lineCount(text: string): number {
 
 /** Which room may import from which: from its own level or below. */
 const LEVELS: Readonly<Record<string, number>> = {
+  main: 5,
   commands: 4,
   command: 4,
+  failure: 4,
   flags: 4,
   'write-report': 4,
   doctor: 3,

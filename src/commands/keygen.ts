@@ -23,10 +23,19 @@ export default class Keygen extends BaseCommand {
 
   async run(): Promise<KeyPair> {
     const { flags } = await this.parse(Keygen);
-    const pair = await generateKeyPair(flags.output, `${userInfo().username}@${hostname()}`);
+    const pair = await generateKeyPair(flags.output, `${userName()}@${hostname()}`);
     if (!flags.quiet) {
       this.log(`private key  ${pair.privateKey}\npublic key   ${pair.publicKey}\nfingerprint  ${pair.fingerprint}`);
     }
     return pair;
+  }
+}
+
+/** A container's user may have a number and no name. */
+function userName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return `uid-${process.getuid?.() ?? 'unknown'}`;
   }
 }

@@ -1,5 +1,6 @@
 import { Args, Errors, Flags } from '@oclif/core';
-import { BaseCommand, EXIT, sharedFlags } from '../command.js';
+import { BaseCommand, sharedFlags } from '../command.js';
+import { EXIT } from '../failure.js';
 import { identityFlag } from '../flags.js';
 import { PLAIN_LIST_TYPES } from '../intel/shapes/plain-list.js';
 import { REPORT_FORMATS, REPORT_TABLES } from '../report/formats.js';
