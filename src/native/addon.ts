@@ -123,7 +123,9 @@ export function loadAddon(): Addon {
       missing ? 'the addon is not built' : `the addon does not load: ${message}`,
       missing
         ? ['Build it with: npm run build (it needs g++ and libbpf-dev).']
-        : [`It needs libbpf 1 and Node ${process.versions.modules} for ${process.arch}: install libbpf1, or build it here.`],
+        : [
+            `It needs libbpf 1 and Node ${process.versions.modules} for ${process.arch}: install libbpf1, or build it here.`,
+          ],
       error,
     );
   }

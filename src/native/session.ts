@@ -156,9 +156,13 @@ function refusal(refusals: readonly NativeError[]): TlsnapError {
   }
   const log = first.log.trimEnd().split('\n');
   if (/BTF is required|failed to find valid kernel BTF|Error loading vmlinux BTF/i.test(first.log)) {
-    return new TlsnapError('unavailable', '/sys/kernel/btf/vmlinux', 'this kernel does not describe its types (no BTF)', [
-      'Boot a kernel with CONFIG_DEBUG_INFO_BTF=y (distribution kernels since 2020 have it).',
-    ], first);
+    return new TlsnapError(
+      'unavailable',
+      '/sys/kernel/btf/vmlinux',
+      'this kernel does not describe its types (no BTF)',
+      ['Boot a kernel with CONFIG_DEBUG_INFO_BTF=y (distribution kernels since 2020 have it).'],
+      first,
+    );
   }
   return new TlsnapError(
     'unavailable',
@@ -172,19 +176,39 @@ function refusal(refusals: readonly NativeError[]): TlsnapError {
 function attachError(cgroupPath: string, error: NativeError): TlsnapError {
   const subject = cgroupPath === '' ? 'the cgroup2 hierarchy' : cgroupPath;
   if (error.code === 'EPERM' || error.code === 'EACCES') {
-    return new TlsnapError('permission', subject, `may not be attached to: ${error.message}`, [
-      'Run it as root, or with CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON.',
-    ], error);
+    return new TlsnapError(
+      'permission',
+      subject,
+      `may not be attached to: ${error.message}`,
+      ['Run it as root, or with CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON.'],
+      error,
+    );
   }
   if (error.syscall === 'open the cgroup') {
-    return new TlsnapError('usage', subject, `cannot be opened: ${error.message}`, ['Name a directory of a cgroup2 mount.'], error);
+    return new TlsnapError(
+      'usage',
+      subject,
+      `cannot be opened: ${error.message}`,
+      ['Name a directory of a cgroup2 mount.'],
+      error,
+    );
   }
   if (error.code === 'EBADF') {
-    return new TlsnapError('usage', subject, 'is not a cgroup2 directory', ['Name a directory of a cgroup2 mount.'], error);
+    return new TlsnapError(
+      'usage',
+      subject,
+      'is not a cgroup2 directory',
+      ['Name a directory of a cgroup2 mount.'],
+      error,
+    );
   }
-  return new TlsnapError('unavailable', subject, error.message, [
-    'Live capture needs Linux 5.10 or later with cgroup2 and CONFIG_CGROUP_BPF.',
-  ], error);
+  return new TlsnapError(
+    'unavailable',
+    subject,
+    error.message,
+    ['Live capture needs Linux 5.10 or later with cgroup2 and CONFIG_CGROUP_BPF.'],
+    error,
+  );
 }
 
 const PATHS = 'command lines, executable paths and namespace pids of processes gone before /proc was read';

@@ -48,7 +48,8 @@ test('whatever is cut off, what is whole before the cut comes out, and then an e
     const whole = ends.filter((end) => end <= length).length;
     // A record's padding may be missing, never a byte of the record.
     t.true(records.length === whole || (records.length === whole + 1 && (ends[whole] ?? 0) - length < 8), `${length}`);
-    if (records.length === whole && !ends.includes(length) && length > 0) t.true(error instanceof RecordError, `${length}`);
+    if (records.length === whole && !ends.includes(length) && length > 0)
+      t.true(error instanceof RecordError, `${length}`);
   }
 });
 
