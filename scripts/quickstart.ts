@@ -5,6 +5,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 
@@ -19,7 +20,7 @@ async function main(): Promise<void> {
     if (reason === null) await captureOwn(folder, snapshot);
     else {
       console.log(`No live capture: ${reason}. Importing a capture file instead.\n`);
-      await show(['import', join(project, 'fixtures/pcap/tls13-openssl.pcapng'), '--output', snapshot]);
+      await show(['import', join(project, 'fixtures/pcap/clients.pcapng'), '--output', snapshot]);
     }
     await show(['verify', snapshot]);
     await show(['replay', snapshot, '--speed', 'max', '--format', 'table']);
@@ -56,13 +57,14 @@ async function captureOwn(folder: string, snapshot: string): Promise<void> {
   const captured = once(capture, 'exit');
   capture.stderr.pipe(process.stderr);
   await Promise.race([once(capture.stderr, 'data'), captured]);
-  const server = inside('openssl', ['s_server', '-accept', PORT, '-key', key, '-cert', certificate, '-www', '-quiet']);
+  const port = String(await freePort());
+  const server = inside('openssl', ['s_server', '-accept', port, '-key', key, '-cert', certificate, '-www', '-quiet']);
   try {
     await new Promise((resolve) => setTimeout(resolve, 500));
-    const url = `https://localhost:${PORT}/`;
+    const url = `https://localhost:${port}/`;
     const clients = [
-      inside('openssl', ['s_client', '-connect', `localhost:${PORT}`, '-servername', 'tls13.example', '-alpn', 'h2']),
-      inside('openssl', ['s_client', '-connect', `localhost:${PORT}`, '-servername', 'tls12.example', '-tls1_2']),
+      inside('openssl', ['s_client', '-connect', `localhost:${port}`, '-servername', 'tls13.example', '-alpn', 'h2']),
+      inside('openssl', ['s_client', '-connect', `localhost:${port}`, '-servername', 'tls12.example', '-tls1_2']),
       inside(process.execPath, [
         '-e',
         `require('https').get('${url}', {rejectUnauthorized: false}).on('error', () => {})`,
@@ -97,7 +99,15 @@ function cgroupMount(): string | null {
   return fields?.[4] ?? null;
 }
 
-/** Any port that is free will do; this one rarely is not. */
-const PORT = '44443';
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.on('error', reject);
+    server.listen(0, () => {
+      const address = server.address();
+      server.close(() => resolve(typeof address === 'object' && address ? address.port : 0));
+    });
+  });
+}
 
 await main();

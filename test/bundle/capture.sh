@@ -7,6 +7,17 @@ mount -o remount,bind,ro "$bundle"
 cgroups=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)
 suspect=$cgroups/tlsnap-bundle-$$
 mkdir "$suspect"
+# However this ends: whatever still runs in the cgroup is ours, and one that is dying holds it for a moment.
+leave() {
+  for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+    while read -r pid; do kill -9 "$pid" 2>/dev/null; done <"$suspect/cgroup.procs"
+    rmdir "$suspect" 2>/dev/null && return
+    sleep 0.1
+  done
+  echo "$suspect: is still busy" >&2
+}
+trap leave EXIT
+trap 'exit 143' TERM INT HUP
 in_cgroup() {
   sh -c "echo \$\$ >'$suspect/cgroup.procs'; exec \"\$@\"" - "$@"
 }
@@ -25,7 +36,4 @@ server=$!
 env -u HOME LD_PRELOAD="$output/preloaded.so" strace -f -o "$output/strace" -e trace=%file,%network \
   "$bundle/tlsnap" capture --window 3s --cgroup "$suspect" --output "$output/bundle.tlsnap.tar.gz"
 status=$?
-kill $server
-wait
-rmdir "$suspect"
 exit $status
