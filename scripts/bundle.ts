@@ -10,6 +10,7 @@ import { parseArgs } from 'node:util';
 import { execa } from 'execa';
 import { bundleFolder } from './bundle/folder.js';
 import { debianIngredients, npmIngredient, npmIngredients, spdxDocument } from './bundle/inventory.js';
+import { MERGED_PACKAGES, mergeModules } from './bundle/merge-modules.js';
 import { assembleRuntime } from './bundle/runtime.js';
 import { distributionFiles } from './distribution.js';
 
@@ -23,6 +24,7 @@ await rm(archive, { force: true });
 const libraries = await assembleRuntime(project, root);
 const files = await distributionFiles(project);
 for (const [path, source] of files) await put(source, join(root, 'app', path));
+for (const merged of MERGED_PACKAGES) await mergeModules(join(root, 'app'), merged);
 await put(join(import.meta.dirname, 'bundle/bundled.js'), join(root, 'app/bin/bundled.js'));
 // The build id is a digest of the debug sections, and they name the folder that it was built in.
 const stripping = ['--strip-debug', '--remove-section=.note.gnu.build-id'];
