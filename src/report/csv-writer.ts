@@ -21,9 +21,12 @@ function csvCell(cell: CsvCell): string {
   if (typeof cell !== 'string') return String(cell);
   // Nothing is an empty cell, and text without a character is a quoted one.
   if (cell === '') return '""';
+  // One look is enough for nearly all.
+  if (!FORMULA_OR_SPECIAL.test(cell)) return cell;
   const text = FORMULA.test(cell) ? `'${cell}` : cell;
   return SPECIAL.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
 const FORMULA = /^['=+\-@\t\r\n\0]/;
 const SPECIAL = /[",\r\n]/;
+const FORMULA_OR_SPECIAL = new RegExp(`${FORMULA.source}|${SPECIAL.source}`);

@@ -2,6 +2,7 @@ import type { Hit } from '../intel/hit.js';
 import type { Rows } from '../snapshot/schema/validators.js';
 import { csvText } from './csv-writer.js';
 import type { ReportTable } from './formats.js';
+import { handshakeCsvLine } from './handshake-csv-line.js';
 import { type MarkedBatch, NO_HITS, type Renderer } from './renderer.js';
 import type { Column } from './tables/column.js';
 import { FINGERPRINT_COLUMNS } from './tables/fingerprints.js';
@@ -14,7 +15,7 @@ import { SOCKET_COLUMNS } from './tables/sockets.js';
 export function csvRenderer(table: ReportTable): Renderer {
   switch (table) {
     case 'handshakes':
-      return new MemberTable('handshakes', HANDSHAKE_COLUMNS);
+      return new HandshakeTable();
     case 'processes':
       return new MemberTable('processes', PROCESS_COLUMNS);
     case 'fingerprints':
@@ -54,6 +55,14 @@ class MemberTable<Name extends 'handshakes' | 'processes' | 'fingerprints' | 'so
 
   end(): string[] {
     return [];
+  }
+}
+
+class HandshakeTable extends MemberTable<'handshakes'> {
+  readonly line = handshakeCsvLine;
+
+  constructor() {
+    super('handshakes', HANDSHAKE_COLUMNS);
   }
 }
 

@@ -1,6 +1,7 @@
 import type { Hit } from '../intel/hit.js';
 import type { Batch } from '../snapshot/reader.js';
 import type { RowMember } from '../snapshot/members.js';
+import type { Excerpt } from '../snapshot/row-parser.js';
 
 /** Turns the rows of a snapshot into one format, batch by batch, in the order of the file. Writes nothing itself. */
 export interface Renderer {
@@ -11,6 +12,11 @@ export interface Renderer {
   /** What stands before the first row. */
   head(): Chunk;
   rows(batch: MarkedBatch): Chunk;
+  /**
+   * What `rows` makes of one row without hits, straight from its line in the file and sooner; nothing for a line that must be
+   * parsed. Of a renderer that wants one member and gives text.
+   */
+  readonly line?: () => Excerpt<string>;
   /** What stands after the last one. */
   end(): Iterable<Chunk>;
   /** Rows that could not be written, and why; told to the user. */

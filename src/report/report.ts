@@ -1,7 +1,8 @@
 import type { NotCompared } from '../intel/indicator-index.js';
 import type { Feed } from '../intel/load.js';
-import type { Snapshot } from '../snapshot/reader.js';
+import type { Batch, Snapshot } from '../snapshot/reader.js';
 import type { RowMember } from '../snapshot/members.js';
+import type { Excerpt } from '../snapshot/row-parser.js';
 import { type HitCounts, Marks } from './marks.js';
 import type { Chunk, Renderer } from './renderer.js';
 
@@ -33,17 +34,41 @@ export class Report {
   async *chunks(): AsyncGenerator<Chunk, void> {
     const head = this.#renderer.head();
     if (head.length > 0) yield head;
+    yield* this.#renderer.line && !this.#compares ? this.#ofLines(this.#renderer.line()) : this.#ofRows();
+    for (const chunk of this.#renderer.end()) if (chunk.length > 0) yield chunk;
+  }
+
+  /** Nothing is compared, so that most rows need not be made. */
+  async *#ofLines(line: Excerpt<string>): AsyncGenerator<Chunk, void> {
+    for (const member of this.#renderer.members) {
+      for await (const rows of this.#snapshot.excerpted(member, line)) {
+        this.#count(member, rows.length);
+        yield rows
+          .map((row) => (typeof row === 'string' ? row : this.#text({ member, rows: [row] } as Batch)))
+          .join('');
+      }
+    }
+  }
+
+  #text(batch: Batch): string {
+    return this.#renderer.rows({ ...batch, hits: null }).toString();
+  }
+
+  async *#ofRows(): AsyncGenerator<Chunk, void> {
     const shown = new Set<RowMember>(this.#renderer.members);
     // With feeds, everything that a feed can name is compared, whatever the format shows.
     const read = new Set<RowMember>([...shown, ...(this.#compares ? COMPARED : [])]);
     for await (const batch of this.#snapshot.batches([...read])) {
       const marked = this.#marks.mark(batch);
       if (!shown.has(batch.member)) continue;
-      this.#rows[batch.member] = (this.#rows[batch.member] ?? 0) + batch.rows.length;
+      this.#count(batch.member, batch.rows.length);
       const chunk = this.#renderer.rows(marked);
       if (chunk.length > 0) yield chunk;
     }
-    for (const chunk of this.#renderer.end()) if (chunk.length > 0) yield chunk;
+  }
+
+  #count(member: RowMember, rows: number): void {
+    this.#rows[member] = (this.#rows[member] ?? 0) + rows;
   }
 
   /** Call it after the last chunk. */

@@ -10,8 +10,8 @@ export type Places = readonly (string | undefined)[];
  * whether it fits or not.
  *
  * `wanted` are JSON pointers in the order of the schema: to a string, whose content is given; a number, a boolean or an
- * enumeration's value, as written; or an object, of which `{` is given where it is not null. The schema's patterns must
- * be of whole texts, and take no character that JSON escapes.
+ * enumeration's value, as written; a list, as written; or an object, of which `{` is given where it is not null. The schema's
+ * patterns must be of whole texts, and take no character that JSON escapes.
  * @throws Error for a schema with something this does not know, or for places that are not in its order
  */
 export function canonicalLine(schema: TSchema, wanted: readonly string[]): (line: string) => Places | undefined {
@@ -19,6 +19,13 @@ export function canonicalLine(schema: TSchema, wanted: readonly string[]): (line
   const expression = new RegExp(`^${builder.value(schema, '')}$`);
   if (builder.captured.join() !== wanted.join()) throw new Error(`not in the schema's order: ${wanted.join(', ')}`);
   return (line) => expression.exec(line) ?? undefined;
+}
+
+/** All places of a schema in its order, those of lists' items left out. */
+export function placesOf(schema: TSchema, place = ''): string[] {
+  const { anyOf = [], properties = {} } = schema as Schema;
+  const inside = Object.entries(properties).flatMap(([name, one]) => placesOf(one as TSchema, `${place}/${name}`));
+  return [...new Set([place, ...anyOf.flatMap((one) => placesOf(one as TSchema, place)), ...inside])];
 }
 
 /** What of JSON Schema the members' schemas use. */
@@ -47,7 +54,7 @@ class ExpressionBuilder {
     const { anyOf, items, properties } = schema;
     if (anyOf) return `(?:${anyOf.map((one) => this.value(one, place)).join('|')})`;
     if (schema.enum) return `"${this.#capture(place, schema.enum.join('|'))}"`;
-    if (items) return list(this.value(items, `${place}/-`));
+    if (items) return this.#capture(place, list(this.value(items, `${place}/-`)));
     if (properties) return this.#object(schema, properties, place);
     switch (schema.type) {
       case 'null':
@@ -86,15 +93,16 @@ function list(item: string): string {
   return `\\[(?:${item}(?:,${item})*)?\\]`;
 }
 
-/** The decimal numbers from 0 to `max`, without leading zeros: for 255 `25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9][0-9]?|0`. */
+/** The decimal numbers from 0 to `max`, without leading zeros: for 19 `[1-9](?![0-9])|1[0-8]|19|0`, in short. */
 function upTo(max: number): string {
   const digits = String(max);
   const sameLength = Array.from(digits).flatMap((digit, at) => {
     const [low, high] = [at === 0 ? 1 : 0, Number(digit) - 1];
     return high < low ? [] : [`${digits.slice(0, at)}[${low}-${high}][0-9]{${digits.length - at - 1}}`];
   });
-  const shorter = digits.length > 1 ? [`[1-9][0-9]{0,${digits.length - 2}}`] : [];
-  return [...sameLength, digits, ...shorter, '0'].join('|');
+  // First, because most numbers are shorter.
+  const shorter = digits.length > 1 ? [`[1-9][0-9]{0,${digits.length - 2}}(?![0-9])`] : [];
+  return [...shorter, ...sameLength, digits, '0'].join('|');
 }
 
 /** Text that is the same in JSON as it is. */

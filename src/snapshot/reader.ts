@@ -36,6 +36,14 @@ export interface Snapshot {
   batches<Wanted extends RowMember>(wanted: readonly Wanted[]): AsyncGenerator<Batch<Wanted>, void>;
   /** Handshakes, or less of them, and processes: the same rows as from `batches`, with the same checks, sooner. */
   excerpts(): AsyncGenerator<ExcerptBatch, void>;
+  /**
+   * The rows of one member, each as `excerpt` reads it from its line, or whole where that gives nothing. The checks are
+   * the same, as long as `excerpt` takes only lines that fit the member's schema, as a canonicalLine() does.
+   */
+  excerpted<Name extends RowMember, Row>(
+    member: Name,
+    excerpt: Excerpt<Row>,
+  ): AsyncGenerator<(Row | Rows[Name])[], void>;
   /** `host.json`; null for an imported capture. */
   host(): Promise<Host | null>;
 }
@@ -64,6 +72,9 @@ export async function openSource(source: SnapshotSource): Promise<Snapshot> {
     manifestSha256: createHash('sha256').update(bytes).digest('hex'),
     batches,
     excerpts: () => readBatches(source, manifest, ['handshakes', 'processes'], { handshakes: handshakeExcerpt() }),
+    excerpted: async function* (member, excerpt) {
+      for await (const { rows } of readBatches(source, manifest, [member], { [member]: excerpt })) yield rows;
+    },
     rows: async function* (member) {
       for await (const { rows } of batches([member])) yield rows;
     },
@@ -80,10 +91,10 @@ async function* readBatches<Wanted extends RowMember>(
   source: SnapshotSource,
   manifest: Manifest,
   wanted: readonly Wanted[],
-  excerpts: { readonly [Name in RowMember]?: Excerpt<object> } = {},
+  excerpts: { readonly [Name in RowMember]?: Excerpt<unknown> } = {},
 ): AsyncGenerator<Batch<Wanted>, void> {
   const open = new Set<string>(wanted.map((member) => `${member}.ndjson`));
-  let current: { name: Wanted; parser: RowParser<object>; digest: Digest } | undefined;
+  let current: { name: Wanted; parser: RowParser<unknown>; digest: Digest } | undefined;
   for await (const events of readContainer(source.name, inflate(source))) {
     for (const event of events) {
       const { path } = event.member;
@@ -93,7 +104,7 @@ async function* readBatches<Wanted extends RowMember>(
         const onFault = (line: number, problem: string): never => {
           throw new TlsnapError('input', `${source.name}, ${path} line ${line}`, problem);
         };
-        const parser = new RowParser<object>(rowCheck(name), onFault, excerpts[name]);
+        const parser = new RowParser<unknown>(rowCheck(name), onFault, excerpts[name]);
         current = { name, parser, digest: new Digest(source.name, event.member, manifest) };
       }
       if (!current) continue;

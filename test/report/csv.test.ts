@@ -4,13 +4,16 @@ import fc from 'fast-check';
 import { csvLines } from '../../src/csv.js';
 import { csvText } from '../../src/report/csv-writer.js';
 import { csvRenderer } from '../../src/report/csv.js';
+import { Report } from '../../src/report/report.js';
 import type { Column } from '../../src/report/tables/column.js';
 import { FINGERPRINT_COLUMNS } from '../../src/report/tables/fingerprints.js';
 import { HANDSHAKE_COLUMNS } from '../../src/report/tables/handshakes.js';
 import { PROCESS_COLUMNS } from '../../src/report/tables/processes.js';
 import { SOCKET_COLUMNS } from '../../src/report/tables/sockets.js';
 import { openSnapshot } from '../../src/snapshot/reader.js';
+import { Handshake } from '../../src/snapshot/schema/handshake.js';
 import type { Rows } from '../../src/snapshot/schema/validators.js';
+import { arbitraryOf } from '../snapshot/arbitrary-row.js';
 import { temporaryFolder } from '../snapshot/sample.js';
 import { HOSTILE_NAMES, writeHostileSnapshot } from './hostile-snapshot.js';
 
@@ -85,6 +88,34 @@ test('any cells are written as csv-stringify writes them, and text without a cha
       t.is(written.replaceAll(/(^|,)""(?=,|\n)/gm, '$1'), csvLines(rows).replaceAll(/(^|,)""(?=,|\n)/gm, '$1'));
     }),
   );
+});
+
+test('a line of the timeline becomes the same CSV from its text as from its row', (t) => {
+  const renderer = csvRenderer('handshakes');
+  const lineOf = renderer.line?.();
+  let taken = 0;
+  fc.assert(
+    fc.property(arbitraryOf(Handshake), (value) => {
+      const row = value as Handshake;
+      const text = lineOf?.(JSON.stringify(row));
+      if (text === undefined) return;
+      taken += 1;
+      t.is(text, String(renderer.rows({ member: 'handshakes', rows: [row], hits: null })));
+    }),
+    { numRuns: 1000 },
+  );
+  t.true(taken > 100, `${taken} lines were taken`);
+});
+
+test('a report without feeds, which reads lines, is the one that reads rows', async (t) => {
+  const { path } = await writeHostileSnapshot(await temporaryFolder(t));
+  const snapshot = await openSnapshot(path);
+  const report = new Report(snapshot, csvRenderer('handshakes'), []);
+  let text = '';
+  for await (const chunk of report.chunks()) text += String(chunk);
+  const { text: expected, rows } = await written(t, 'handshakes');
+  t.is(text, expected);
+  t.is(report.summary().rows.handshakes, rows.length);
 });
 
 async function written(t: Parameters<typeof temporaryFolder>[0], table: keyof typeof TABLES) {

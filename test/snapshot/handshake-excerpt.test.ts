@@ -3,11 +3,11 @@ import { resolve } from 'node:path';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import test from 'ava';
 import fc from 'fast-check';
-import type { TSchema } from 'typebox';
-import { canonicalLine } from '../../src/snapshot/canonical-line.js';
+import { canonicalLine, placesOf } from '../../src/snapshot/canonical-line.js';
 import { handshakeExcerpt } from '../../src/snapshot/handshake-excerpt.js';
 import { uint16, uint32, uint8 } from '../../src/snapshot/schema/fields.js';
 import { Handshake } from '../../src/snapshot/schema/handshake.js';
+import { arbitraryOf } from './arbitrary-row.js';
 import { handshakeAt } from './sample.js';
 
 // JSON.parse says what a line holds, and ajv by the published schema whether that fits.
@@ -84,6 +84,14 @@ test('a field in another place, twice, left out or unknown is left to the parser
   t.is(excerptOf(line.replace('"},"error"', '",},"error"')), undefined);
 });
 
+test('the places of a schema are told in its order, and a list is given as it is written', (t) => {
+  const places = placesOf(Handshake);
+  t.deepEqual(places.slice(0, 3), ['', '/seq', '/time']);
+  t.true(places.includes('/process/sender/commRaw'));
+  const read = canonicalLine(Handshake, ['/tls/cipherSuites']);
+  t.is(read(JSON.stringify({ seq: 0, ...plainHandshake() }))?.[1], JSON.stringify(plainHandshake().tls?.cipherSuites));
+});
+
 test('a number is taken up to its greatest and not beyond', (t) => {
   for (const [schema, max] of [
     [uint8, 255],
@@ -123,44 +131,6 @@ function excerptFrom({ seq, time, kind, transport, flow, process, hello, tls, fi
 function plainHandshake(): Omit<Handshake, 'seq'> {
   const row = handshakeAt(0n);
   return { ...row, process: row.process && { ...row.process, comm: 'curl' } };
-}
-
-/** Any value of a schema, its fields in the schema's order. */
-function arbitraryOf(schema: TSchema): fc.Arbitrary<unknown> {
-  const { anyOf, enum: values, items, properties, required, type, pattern, minimum, maximum } = schema as Known;
-  if (anyOf) return fc.oneof(...anyOf.map(arbitraryOf));
-  if (values) return fc.constantFrom(...values);
-  if (items) return fc.array(arbitraryOf(items), { maxLength: 3 });
-  if (properties) {
-    const names = Object.keys(properties);
-    const fields = Object.fromEntries(names.map((name) => [name, arbitraryOf(properties[name] ?? {})]));
-    return fc
-      .record(fields, { requiredKeys: required ?? [] })
-      .map((row) => Object.fromEntries(names.filter((name) => name in row).map((name) => [name, row[name]])));
-  }
-  if (type === 'null') return fc.constant(null);
-  if (type === 'boolean') return fc.boolean();
-  if (type === 'integer') {
-    const range = { min: minimum ?? 0, max: maximum ?? 0 };
-    return fc.oneof(
-      fc.maxSafeNat().map((number) => number % (range.max + 1)),
-      fc.constantFrom(range.min, range.max),
-    );
-  }
-  if (pattern !== undefined) return fc.stringMatching(new RegExp(pattern), { maxLength: 200 });
-  return fc.oneof({ weight: 20, arbitrary: fc.stringMatching(/^[ !#-[\]-~À-ÿ]*$/) }, fc.string({ unit: 'grapheme' }));
-}
-
-interface Known {
-  readonly anyOf?: readonly TSchema[];
-  readonly enum?: readonly string[];
-  readonly items?: TSchema;
-  readonly properties?: Readonly<Record<string, TSchema>>;
-  readonly required?: string[];
-  readonly type?: string;
-  readonly pattern?: string;
-  readonly minimum?: number;
-  readonly maximum?: number;
 }
 
 const NO_FINGERPRINTS = {

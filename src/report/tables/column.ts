@@ -8,32 +8,43 @@ import type { Hit } from '../../intel/hit.js';
 export interface Column<Row> {
   readonly name: string;
   readonly type: ColumnType;
+  /** Where the value stands in the row, a JSON pointer; only where the cell is exactly what stands there. */
+  readonly place?: string;
   readonly value: (row: Row, hits: readonly Hit[]) => CsvCell;
 }
 
 export type ColumnType = 'text' | 'number' | 'boolean' | 'json';
 
-export function text<Row>(name: string, value: (row: Row) => string | null | undefined): Column<Row> {
-  return { name, type: 'text', value };
+export function text<Row>(name: string, value: (row: Row) => string | null | undefined, place?: string): Column<Row> {
+  return { name, type: 'text', value, ...(place !== undefined && { place }) };
 }
 
-export function number<Row>(name: string, value: (row: Row) => number | null | undefined): Column<Row> {
-  return { name, type: 'number', value };
+export function number<Row>(name: string, value: (row: Row) => number | null | undefined, place?: string): Column<Row> {
+  return { name, type: 'number', value, ...(place !== undefined && { place }) };
 }
 
-export function boolean<Row>(name: string, value: (row: Row) => boolean | null | undefined): Column<Row> {
-  return { name, type: 'boolean', value };
+export function boolean<Row>(
+  name: string,
+  value: (row: Row) => boolean | null | undefined,
+  place?: string,
+): Column<Row> {
+  return { name, type: 'boolean', value, ...(place !== undefined && { place }) };
 }
 
-export function json<Row>(name: string, value: (row: Row) => object | null | undefined): Column<Row> {
-  return { name, type: 'json', value: (row) => jsonCell(value(row)) };
+export function json<Row>(name: string, value: (row: Row) => object | null | undefined, place?: string): Column<Row> {
+  return { name, type: 'json', value: (row) => jsonCell(value(row)), ...(place !== undefined && { place }) };
 }
 
 /** A list of numbers, which JSON.stringify takes a long way round for. */
-export function numbers<Row>(name: string, value: (row: Row) => readonly number[] | null | undefined): Column<Row> {
+export function numbers<Row>(
+  name: string,
+  value: (row: Row) => readonly number[] | null | undefined,
+  place?: string,
+): Column<Row> {
   return {
     name,
     type: 'json',
+    ...(place !== undefined && { place }),
     value: (row) => {
       const list = value(row);
       return list ? `[${list.join(',')}]` : null;
