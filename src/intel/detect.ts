@@ -48,16 +48,16 @@ function formatOfValue(cursor: JsonCursor): FeedFormat | undefined {
 }
 
 function formatOfObject(cursor: JsonCursor): FeedFormat | undefined {
-  let found: FeedFormat | undefined;
   let names = 0;
   for (const name of cursor.members()) {
-    if (found || ++names > 100) continue;
-    if (MISP_NAMES.has(name)) found = 'misp';
-    else if (JA4DB_NAMES.has(name)) found = 'ja4db';
-    else if (name === 'spec_version' || name === 'objects' || name === 'pattern') found = 'stix';
-    else if (name === 'type' && cursor.kind() === 'scalar') found = cursor.value() === 'bundle' ? 'stix' : undefined;
+    if (++names > 100) continue;
+    // At the first sure name: to look at what follows would be to read a large feed twice.
+    if (MISP_NAMES.has(name)) return 'misp';
+    if (JA4DB_NAMES.has(name)) return 'ja4db';
+    if (name === 'spec_version' || name === 'objects' || name === 'pattern') return 'stix';
+    if (name === 'type' && cursor.kind() === 'scalar' && cursor.value() === 'bundle') return 'stix';
   }
-  return found;
+  return undefined;
 }
 
 function textFormat(bytes: Buffer): FeedFormat | undefined {

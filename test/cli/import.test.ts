@@ -96,6 +96,7 @@ test('one endless flow is imported in bounded memory', async (t) => {
   });
   t.is(exitCode, 0);
   const { peak } = peakOf(stderr);
+  t.log(`${bytes} bytes, peak of ${peak} kB`);
   t.true(peak < PEAK_KB, `peak of ${peak} kB`);
   t.like(await manifestOf(snapshot), { coverage: { events: 2 } });
 });
@@ -109,6 +110,7 @@ test('flows of one packet each, more than are followed at once, are imported in 
   t.is(exitCode, 1);
   t.regex(stderr, /connections were given up unfinished/);
   const { peak } = peakOf(stderr);
+  t.log(`${flows} flows, peak of ${peak} kB`);
   t.true(peak < PEAK_KB, `peak of ${peak} kB`);
 });
 

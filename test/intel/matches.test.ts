@@ -8,6 +8,7 @@ import { Matcher } from '../../src/intel/matches.js';
 import { PendingPairs } from '../../src/intel/pairs.js';
 import { describeHello } from '../../src/tls/describe.js';
 import { HELLOS } from '../../bench/match-hellos.js';
+import { clientHello, extension } from '../tls/wire.js';
 
 // Fingerprints are published ones: Tor and Trickbot from salesforce/ja3's README, JA3 of curl by tshark 4.0.17.
 
@@ -89,6 +90,29 @@ test('every form of a JA4 hits, and is named', (t) => {
     t.is(hit?.matched.form, name);
   }
   t.deepEqual(matcherOf('t13d3112h2_000000000000_b26ce05bbdd6\n').handshake(row), []);
+});
+
+test("a hello of which a tool writes another JA4 hits by that value, and the hit names the tool's dialect", (t) => {
+  // As in test/tls/ja4.test.ts: the first is published in Suricata's own tests, the second is FoxIO's older form, `9` for a
+  // byte beyond ASCII.
+  const cipherSuites = [0x1111, 0x0a20, 0xbada];
+  const suricata = rowOf(
+    clientHello({ cipherSuites, extensions: [extension.serverName('a'), extension.alpn(['h3-16'])] }),
+    'quic',
+  );
+  const foxio = rowOf(
+    clientHello({ extensions: [extension.alpn(['\xba\xad']), extension.supportedVersions([0x0304])] }),
+  );
+  const foxioForm = ja4FormsOf(foxio).find(({ name, type }) => name === 'foxio-alpn' && type === 'ja4');
+  t.regex(foxioForm?.value ?? '', /^t13i020299_/);
+  for (const [row, value, form] of [
+    [suricata, 'q12d0302h6_f500716053f9_d2e2adf7177b', 'suricata'],
+    [foxio, foxioForm?.value ?? '', 'foxio-alpn'],
+  ] as const) {
+    const [hit] = matcherOf(`${value}\n`).handshake(row);
+    t.deepEqual(hit?.matched, { field: 'ja4', value, form });
+    t.true(hit?.why.includes(`equal in the form ${form}`));
+  }
 });
 
 test('a server name hits exactly, a domain also from below', (t) => {
@@ -179,14 +203,19 @@ function server(fingerprints: object, flow: object = {}): ComparableHandshake {
 }
 
 function realHello(at: number): ComparableHandshake {
-  const raw = HELLOS[at] ?? '';
-  const { tls, fingerprints } = describeHello(Buffer.from(raw, 'base64'), {
-    kind: 'client',
-    transport: 'tcp',
-    sslv2: false,
-  });
+  return rowOf(Buffer.from(HELLOS[at] ?? '', 'base64'));
+}
+
+function rowOf(message: Uint8Array, transport: 'tcp' | 'quic' = 'tcp'): ComparableHandshake {
+  const { tls, fingerprints } = describeHello(message, { kind: 'client', transport, sslv2: false });
   const row = client({});
-  return { ...row, tls, fingerprints, hello: { ...row.hello, raw } };
+  return {
+    ...row,
+    transport,
+    tls,
+    fingerprints,
+    hello: { ...row.hello, raw: Buffer.from(message).toString('base64') },
+  };
 }
 
 const TIME = '2026-11-22T09:20:08.000000000Z';
