@@ -5,13 +5,13 @@
  *
  * Needs root and a C compiler. README.md says how to read the figures.
  */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Table from 'cli-table3';
 import { execa } from 'execa';
-import type { Connection } from '../scripts/fixtures/tshark-hellos.js';
 import { buildRunner, packetLines, readResults, UNITS_OBJECT, type UnitProgram } from '../test/bpf/runner.js';
+import { curlExchange } from './curl-exchange.js';
 import { spreadOf, spreadText } from './spread.js';
 
 const PARTS: readonly { readonly program: UnitProgram; readonly name: string; readonly target: string }[] = [
@@ -24,7 +24,8 @@ const [rounds = 20, runs = 200_000] = process.argv.slice(2).map(Number);
 const folder = mkdtempSync(join(tmpdir(), 'tlsnap-bench-'));
 try {
   const runner = await buildRunner(folder);
-  const { name, message } = curlHello();
+  // Without the header of the TLS record.
+  const message = curlExchange().clientHello.subarray(5);
   const input = packetLines([message]);
   const found = new Map<UnitProgram, number[]>(PARTS.map(({ program }) => [program, []]));
   for (let round = 0; round < rounds; round++) {
@@ -34,23 +35,11 @@ try {
     }
   }
   const table = new Table({
-    head: [`a hello of ${message.length} bytes by ${name}, ns`, 'one run', 'target'],
+    head: [`a hello of ${message.length} bytes by curl, ns`, 'one run', 'target'],
   });
   for (const { program, name: part, target } of PARTS)
     table.push([part, spreadText(spreadOf(found.get(program) ?? []), 0), target]);
   console.log(table.toString());
 } finally {
   rmSync(folder, { recursive: true });
-}
-
-/** What curl sent in its first segment, without the header of the TLS record. */
-function curlHello(): { name: string; message: Buffer } {
-  const lines = readFileSync(new URL('../fixtures/hellos/hellos.ndjson', import.meta.url), 'utf8')
-    .trim()
-    .split('\n');
-  const connections = lines.map((line) => JSON.parse(line) as Connection);
-  const curl = connections.find(({ name, transport }) => name.startsWith('curl') && transport === 'tcp');
-  const first = curl?.segments[0]?.[2];
-  if (!curl || first === undefined) throw new Error('fixtures/hellos has no hello of curl');
-  return { name: curl.name, message: Buffer.from(first, 'hex').subarray(5) };
 }
