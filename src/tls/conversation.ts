@@ -21,7 +21,10 @@ export interface ConversationOptions {
 /** Both directions of one TCP connection, from segments in any order to hellos. */
 export class Conversation {
   readonly #options: ConversationOptions;
+  /** Made with a direction's first segment: a capture may hold many connections that never answer. */
   readonly #sides: [Side | null, Side | null] = [null, null];
+  /** Stream offsets at which the directions begin to be seen. */
+  readonly #joinedAt: [number, number];
   /** A HelloRetryRequest, or the ClientHello that answers one, was seen. */
   #retried = false;
   /** What tells the random of the first ClientHello from others; -1 before it. */
@@ -31,8 +34,10 @@ export class Conversation {
   #secondClientSeen = false;
   #serverSeen = false;
 
-  constructor(options: ConversationOptions = {}) {
+  constructor(options: ConversationOptions = NO_OPTIONS) {
     this.#options = options;
+    const { start = 0 } = options.stream ?? {};
+    this.#joinedAt = [start, start];
   }
 
   /** True once both hellos are seen, or nothing more will be found; further segments are ignored. */
@@ -60,7 +65,7 @@ export class Conversation {
    * called before its first segment, with any offset above 0 where the true one is not known.
    */
   joinAt(direction: Direction, streamOffset: number): void {
-    this.#side(direction).stream.nextOffset = streamOffset;
+    this.#joinedAt[direction] = streamOffset;
   }
 
   /** Takes a segment of a direction at its absolute stream offset. */
@@ -91,7 +96,7 @@ export class Conversation {
 
   #side(direction: Direction): Side {
     return (this.#sides[direction] ??= {
-      stream: new StreamAssembler(this.#options.stream),
+      stream: new StreamAssembler({ ...this.#options.stream, start: this.#joinedAt[direction] }),
       finder: new HelloFinder(this.#options.finder),
     });
   }
@@ -152,3 +157,5 @@ function randomKey(raw: Uint8Array): number {
   for (let at = end - 6; at < end; at++) key = key * 256 + (raw[at] ?? 0);
   return key;
 }
+
+const NO_OPTIONS: ConversationOptions = {};

@@ -130,8 +130,11 @@ class Side {
   }
 
   mark(offset: number, { timeHigh, timeLow, clock }: SegmentTime): void {
+    const mark = { offset, timeHigh, timeLow, clock };
     if (this.marks.length >= MAX_MARKS) this.marks.shift();
-    this.marks.push({ offset, timeHigh, timeLow, clock });
+    // An array of one has room for one: most flows that stay unfinished have no more, and a push makes room for seventeen.
+    if (this.marks.length === 0) this.marks = [mark];
+    else this.marks.push(mark);
   }
 
   /** When the byte at `offset` came: with the last of the segments that start at it or before. */
