@@ -7,6 +7,7 @@
 #define TLSNAP_HELLO_H
 
 #include "programs.h"
+#include "recorder.h"
 #include "segment.h"
 
 enum tlsnap_verdict {
@@ -193,14 +194,15 @@ static __always_inline void fill_chunk(struct tlsnap_chunk *chunk, struct tlsnap
 }
 
 /*
- * Ships up to `capacity` bytes in one record that is reserved in the ring itself: no scratch buffer, so nothing that
- * softirq or another task on the same CPU could write over. Returns the bytes shipped.
+ * Ships up to `capacity` bytes in one record that is written in its place: no scratch buffer, so nothing that softirq or
+ * another task on the same CPU could write over. Returns the bytes shipped.
  */
 static __always_inline __u32 ship_sized(struct __sk_buff *skb, struct tlsnap_connection *connection,
 					struct tlsnap_search *search, const struct tlsnap_shipment *shipment,
 					const __u32 capacity)
 {
-	struct tlsnap_chunk *chunk = bpf_ringbuf_reserve(&ring, sizeof(*chunk) + capacity, 0);
+	struct tlsnap_place place = {};
+	struct tlsnap_chunk *chunk = open_record(&place, sizeof(*chunk) + capacity);
 	__u32 length = shipment->length;
 
 	if (!chunk) {
@@ -214,12 +216,12 @@ static __always_inline __u32 ship_sized(struct __sk_buff *skb, struct tlsnap_con
 		length = capacity;
 	fill_chunk(chunk, connection, search, shipment, length);
 	if (bpf_skb_load_bytes(skb, shipment->at, chunk->bytes, length)) {
-		bpf_ringbuf_discard(chunk, BPF_RB_NO_WAKEUP);
+		discard_record(&place, chunk);
 		count(TLSNAP_COUNT_LOST_SEGMENTS);
 		lose_chunk(search, shipment->flags);
 		return 0;
 	}
-	bpf_ringbuf_submit(chunk, wakeup());
+	close_record(&place, chunk);
 	if (!(shipment->flags & TLSNAP_CHUNK_SPECULATIVE))
 		search->flags |= TLSNAP_FLAG_SHIPPED;
 	count(TLSNAP_COUNT_CHUNKS);
@@ -233,6 +235,8 @@ static __always_inline __u32 ship_once(struct __sk_buff *skb, struct tlsnap_conn
 		return 0;
 	if (shipment->length > TLSNAP_CHUNK_LARGE)
 		shipment->length = TLSNAP_CHUNK_LARGE;
+	if (tlsnap_recording)
+		return ship_sized(skb, connection, search, shipment, TLSNAP_CHUNK_SLOT);
 	if (shipment->length <= TLSNAP_CHUNK_SMALL)
 		return ship_sized(skb, connection, search, shipment, TLSNAP_CHUNK_SMALL);
 	if (shipment->length <= TLSNAP_CHUNK_MEDIUM)
@@ -284,6 +288,9 @@ static __noinline int ship(struct __sk_buff *skb, struct tlsnap_shipment *shipme
 		shipment->length -= shipped;
 		shipment->flags |= TLSNAP_CHUNK_CONTINUED;
 	}
+	/* Slots are smaller than what a ring takes at once. */
+	if (tlsnap_recording && shipment->length > 0 && !(shipment->flags & TLSNAP_CHUNK_SPECULATIVE))
+		count(TLSNAP_COUNT_TRUNCATED);
 	return 0;
 }
 
@@ -292,7 +299,8 @@ static __always_inline void ship_head(struct tlsnap_connection *connection, stru
 				      __u8 direction, __u32 length)
 {
 	struct tlsnap_shipment shipment = { .offset = search->start, .direction = direction };
-	struct tlsnap_chunk *chunk = bpf_ringbuf_reserve(&ring, sizeof(*chunk) + TLSNAP_HEAD_LENGTH, 0);
+	struct tlsnap_place place = {};
+	struct tlsnap_chunk *chunk = open_record(&place, sizeof(*chunk) + TLSNAP_HEAD_LENGTH);
 
 	if (!chunk) {
 		lose_chunk(search, 0);
@@ -300,7 +308,7 @@ static __always_inline void ship_head(struct tlsnap_connection *connection, stru
 	}
 	fill_chunk(chunk, connection, search, &shipment, length);
 	__builtin_memcpy(chunk->bytes, search->head, TLSNAP_HEAD_LENGTH);
-	bpf_ringbuf_submit(chunk, wakeup());
+	close_record(&place, chunk);
 	search->flags |= TLSNAP_FLAG_SHIPPED;
 	count(TLSNAP_COUNT_CHUNKS);
 }
@@ -310,14 +318,15 @@ static __always_inline void ship_owner(struct tlsnap_connection *connection)
 {
 	struct tlsnap_search *search = &connection->search[TLSNAP_EGRESS];
 	struct tlsnap_shipment shipment = { .offset = search->start, .flags = TLSNAP_CHUNK_OWNER };
-	struct tlsnap_chunk *chunk = bpf_ringbuf_reserve(&ring, sizeof(*chunk), 0);
+	struct tlsnap_place place = {};
+	struct tlsnap_chunk *chunk = open_record(&place, sizeof(*chunk));
 
 	if (!chunk) {
 		count(TLSNAP_COUNT_LOST_CHUNKS);
 		return;
 	}
 	fill_chunk(chunk, connection, search, &shipment, 0);
-	bpf_ringbuf_submit(chunk, wakeup());
+	close_record(&place, chunk);
 }
 
 /*

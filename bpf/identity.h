@@ -8,7 +8,7 @@
 struct tlsnap_process_key {
 	__u64 start_boot_ns;
 	__u32 pid;
-	__u32 reserved;
+	__u32 exec; /* how often it has called exec, for the flight recorder: each program is kept by itself */
 };
 
 /*
@@ -20,6 +20,23 @@ struct {
 	__type(key, struct tlsnap_process_key);
 	__type(value, __u8);
 } reported SEC(".maps");
+
+/* The flight recorder's processes, and how they ended. The sizes are set by user space. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1);
+	__type(key, struct tlsnap_process_key);
+	__type(value, struct tlsnap_recorded_process);
+} recorded_processes SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1);
+	__type(key, struct tlsnap_process_key);
+	__type(value, struct tlsnap_exit);
+} recorded_exits SEC(".maps");
+
+static const struct tlsnap_recorded_process no_process;
 
 /* Follows pointers from a task by whichever means this kernel allows. */
 #define TASK_READ(task, accessors...) \
@@ -173,15 +190,8 @@ static __always_inline void read_nspid(struct tlsnap_process *out, struct task_s
 	out->task.pidns = BPF_CORE_READ(upid.ns, ns.inum);
 }
 
-static __always_inline int report_process(struct task_struct *task, struct tlsnap_process_key *key, bool exec)
+static __always_inline void fill_process(struct tlsnap_process *out, struct task_struct *task, bool exec)
 {
-	struct tlsnap_process *out = bpf_ringbuf_reserve(&ring, sizeof(*out), 0);
-	__u8 present = 1;
-
-	if (!out) {
-		count(TLSNAP_COUNT_LOST_PROCESSES);
-		return 0;
-	}
 	begin_record(&out->record, TLSNAP_RECORD_PROCESS, sizeof(*out));
 	read_task(&out->task, task);
 	out->exe_inode = 0;
@@ -199,9 +209,44 @@ static __always_inline int report_process(struct task_struct *task, struct tlsna
 		read_exe(out, task);
 		read_nspid(out, task);
 	}
+}
+
+static __always_inline int report_process(struct task_struct *task, struct tlsnap_process_key *key, bool exec)
+{
+	struct tlsnap_process *out = bpf_ringbuf_reserve(&ring, sizeof(*out), 0);
+	__u8 present = 1;
+
+	if (!out) {
+		count(TLSNAP_COUNT_LOST_PROCESSES);
+		return 0;
+	}
+	fill_process(out, task, exec);
 	bpf_ringbuf_submit(out, wakeup());
 	bpf_map_update_elem(&reported, key, &present, BPF_ANY);
 	return 0;
+}
+
+/* As report_process(). A process that goes on connecting stays among the recently used. */
+static __always_inline void record_process(struct task_struct *task, struct tlsnap_process_key *key)
+{
+	struct tlsnap_recorded_process *out;
+	__u8 present = 1;
+
+	key->exec = TASK_READ(task, self_exec_id);
+	if (bpf_map_lookup_elem(&recorded_processes, key))
+		return;
+	bpf_map_update_elem(&recorded_processes, key, &no_process, BPF_ANY);
+	out = bpf_map_lookup_elem(&recorded_processes, key);
+	if (!out) {
+		count(TLSNAP_COUNT_LOST_PROCESSES);
+		return;
+	}
+	fill_process(&out->process, task, false);
+	asm volatile("" ::: "memory");
+	out->whole = 1;
+	count(TLSNAP_COUNT_RECORDED);
+	key->exec = 0;
+	bpf_map_update_elem(&reported, key, &present, BPF_ANY);
 }
 
 /* Fills `out` with the current task, and reports its process once. */
@@ -215,9 +260,22 @@ static __noinline int identify(struct tlsnap_task *out)
 	read_task(out, task);
 	key.start_boot_ns = out->start_boot_ns;
 	key.pid = out->pid;
-	if (!(out->flags & TLSNAP_TASK_KTHREAD) && !bpf_map_lookup_elem(&reported, &key))
+	if (out->flags & TLSNAP_TASK_KTHREAD)
+		return 0;
+	if (tlsnap_recording)
+		record_process(task, &key);
+	else if (!bpf_map_lookup_elem(&reported, &key))
 		report_process(task, &key, false);
 	return 0;
+}
+
+static __always_inline void fill_exit(struct tlsnap_exit *out, const struct tlsnap_process_key *key,
+				      struct task_struct *task)
+{
+	begin_record(&out->record, TLSNAP_RECORD_EXIT, sizeof(*out));
+	out->start_boot_ns = key->start_boot_ns;
+	out->pid = key->pid;
+	out->exit_code = task->exit_code;
 }
 
 /* After an exec the process is reported again: same pid and start, other executable. */
@@ -226,6 +284,9 @@ int BPF_PROG(tlsnap_exec, struct task_struct *task, int old_pid, struct linux_bi
 {
 	struct tlsnap_process_key key = {};
 
+	/* The flight recorder looks when the process connects the next time. */
+	if (tlsnap_recording)
+		return 0;
 	key.start_boot_ns = task->group_leader->start_boottime;
 	key.pid = task->tgid;
 	if (bpf_map_lookup_elem(&reported, &key))
@@ -237,6 +298,7 @@ SEC("tp_btf/sched_process_exit")
 int BPF_PROG(tlsnap_exit, struct task_struct *task)
 {
 	struct tlsnap_process_key key = {};
+	struct tlsnap_exit ended = {};
 	struct tlsnap_exit *out;
 
 	/* The process ends with its last thread, which need not be the leader. */
@@ -249,15 +311,17 @@ int BPF_PROG(tlsnap_exit, struct task_struct *task)
 	if (!bpf_map_lookup_elem(&reported, &key))
 		return 0;
 	bpf_map_delete_elem(&reported, &key);
+	if (tlsnap_recording) {
+		fill_exit(&ended, &key, task);
+		bpf_map_update_elem(&recorded_exits, &key, &ended, BPF_ANY);
+		return 0;
+	}
 	out = bpf_ringbuf_reserve(&ring, sizeof(*out), 0);
 	if (!out) {
 		count(TLSNAP_COUNT_LOST_EXITS);
 		return 0;
 	}
-	begin_record(&out->record, TLSNAP_RECORD_EXIT, sizeof(*out));
-	out->start_boot_ns = key.start_boot_ns;
-	out->pid = key.pid;
-	out->exit_code = task->exit_code;
+	fill_exit(out, &key, task);
 	bpf_ringbuf_submit(out, wakeup());
 	return 0;
 }

@@ -123,6 +123,7 @@ struct task_struct {
 	int tgid;
 	int pid;
 	int exit_code;
+	__u64 self_exec_id; /* 64 bits since 5.7 (d1e7fd6462ca) */
 	__u64 start_boottime;
 	struct task_struct *group_leader;
 	struct task_struct *real_parent;

@@ -44,6 +44,7 @@ static __always_inline void early_key(struct tlsnap_early_key *key, const struct
 static __always_inline void join_early(struct tlsnap_connection *connection)
 {
 	struct tlsnap_search *mine = &connection->search[TLSNAP_INGRESS];
+	struct tlsnap_place place = {};
 	struct tlsnap_accepted *out;
 	struct tlsnap_early_key key;
 	struct tlsnap_connection *kept;
@@ -62,13 +63,13 @@ static __always_inline void join_early(struct tlsnap_connection *connection)
 			connection->hashed = kept->hashed;
 		}
 		connection->counted = mine->state >= TLSNAP_SHIPPING;
-		out = bpf_ringbuf_reserve(&ring, sizeof(*out), 0);
+		out = open_record(&place, sizeof(*out));
 		if (out) {
 			begin_record(&out->record, TLSNAP_RECORD_ACCEPTED, sizeof(*out));
 			out->flow = connection->flow;
 			out->base = mine->base;
 			out->reserved = 0;
-			bpf_ringbuf_submit(out, wakeup());
+			close_record(&place, out);
 		} else {
 			count(TLSNAP_COUNT_LOST_ACCEPTED);
 		}
@@ -77,10 +78,16 @@ static __always_inline void join_early(struct tlsnap_connection *connection)
 }
 
 /* As ship(), for a segment whose connection does not exist yet. What comes on a SYN fits into one packet. */
-static __always_inline void ship_early(struct __sk_buff *skb, struct tlsnap_connection *kept,
-				       struct tlsnap_search *search, struct tlsnap_shipment *shipment)
+static __noinline int ship_early(struct __sk_buff *skb, struct tlsnap_connection *kept,
+				 struct tlsnap_shipment *shipment)
 {
-	__u32 left = shipment->length;
+	struct tlsnap_search *search;
+	__u32 left;
+
+	if (!kept || !shipment)
+		return 0;
+	search = &kept->search[TLSNAP_INGRESS];
+	left = shipment->length;
 
 	for (int i = 0; i < TLSNAP_EARLY_CHUNKS; i++) {
 		__u32 shipped = ship_once(skb, kept, search, shipment);
@@ -93,8 +100,9 @@ static __always_inline void ship_early(struct __sk_buff *skb, struct tlsnap_conn
 		shipment->length = left;
 		shipment->flags |= TLSNAP_CHUNK_CONTINUED;
 	}
-	if (left > 0)
+	if (left > 0 && !(shipment->flags & TLSNAP_CHUNK_SPECULATIVE))
 		count(TLSNAP_COUNT_TRUNCATED);
+	return 0;
 }
 
 /*
@@ -107,21 +115,19 @@ static __noinline int keep_early(struct __sk_buff *skb, struct bpf_sock *sk)
 	struct tlsnap_shipment shipment = {};
 	struct tlsnap_segment segment = {};
 	struct tlsnap_early_key key = {};
-	struct tlsnap_flow flow = {};
 	struct tlsnap_connection *kept;
 	struct tlsnap_search *search;
 
 	if (!tcp || find_segment(skb, &segment) || segment.length == 0)
 		return 0;
-	if (find_addresses(skb, flow.remote_address, flow.local_address))
+	if (find_addresses(skb, key.remote_address, key.local_address))
 		return 0;
-	flow.local_port = segment.destination;
-	flow.remote_port = segment.source;
-	flow.netns = tcp->inet_conn.icsk_inet.sk.__sk_common.skc_net.net->ns.inum;
+	key.local_port = segment.destination;
+	key.remote_port = segment.source;
+	key.netns = tcp->inet_conn.icsk_inet.sk.__sk_common.skc_net.net->ns.inum;
 	/* It counts as left out when it is established. */
-	if (!flow_in_scope(&flow, TLSNAP_ROLE_ACCEPTED))
+	if (!ends_in_scope(key.netns, key.local_port, key.remote_port, TLSNAP_ROLE_ACCEPTED))
 		return 0;
-	early_key(&key, &flow);
 	kept = bpf_map_lookup_elem(&early, &key);
 	if (kept && kept->search[TLSNAP_INGRESS].base == segment.sequence)
 		return 0;
@@ -131,7 +137,11 @@ static __noinline int keep_early(struct __sk_buff *skb, struct bpf_sock *sk)
 		return 0;
 
 	kept->role = TLSNAP_ROLE_ACCEPTED;
-	kept->flow = flow;
+	__builtin_memcpy(kept->flow.local_address, key.local_address, 16);
+	__builtin_memcpy(kept->flow.remote_address, key.remote_address, 16);
+	kept->flow.local_port = key.local_port;
+	kept->flow.remote_port = key.remote_port;
+	kept->flow.netns = key.netns;
 	search = &kept->search[TLSNAP_INGRESS];
 	search->base = segment.sequence;
 	search->flags = TLSNAP_FLAG_BASED;
@@ -148,7 +158,7 @@ static __noinline int keep_early(struct __sk_buff *skb, struct bpf_sock *sk)
 	case TLSNAP_NO_HELLO:
 		/* Either no TLS, or a hello whose beginning was lost on the way: user space can tell. */
 		shipment.flags |= TLSNAP_CHUNK_SPECULATIVE;
-		ship_once(skb, kept, search, &shipment);
+		ship_early(skb, kept, &shipment);
 		count(TLSNAP_COUNT_SPECULATIVE);
 		search->segments = 1;
 		break;
@@ -157,7 +167,7 @@ static __noinline int keep_early(struct __sk_buff *skb, struct bpf_sock *sk)
 		fingerprint_hello(skb, kept, search, &shipment);
 		if (shipment.length > search->end)
 			shipment.length = search->end;
-		ship_early(skb, kept, search, &shipment);
+		ship_early(skb, kept, &shipment);
 		if ((__s32)(search->next - search->end) >= 0)
 			search->state = TLSNAP_DONE;
 	}

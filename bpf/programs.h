@@ -36,6 +36,9 @@ const volatile __u32 tlsnap_port_count = 0;
 const volatile __u16 tlsnap_ports[TLSNAP_PORTS_MAX] = {};
 /* Data segments per direction and search in which a hello must begin: 24 found CONNECT, SMTP and PostgreSQL. */
 const volatile __u32 tlsnap_segment_budget = 24;
+/* 1: records go into slots, of which there are so many, and no process reads the ring (recorder.h). */
+const volatile __u32 tlsnap_recording = 0;
+const volatile __u32 tlsnap_slot_count = 1;
 /* Bytes in the ring from which on the reader is woken; before that it looks by itself every few milliseconds. */
 const volatile __u64 tlsnap_wakeup_bytes = 4 << 20;
 
@@ -51,6 +54,7 @@ struct tlsnap_vocabulary {
 	enum tlsnap_counter counter;
 	enum tlsnap_side side;
 };
+const struct tlsnap_slot *const tlsnap_slots __attribute__((used)) = NULL;
 const union tlsnap_any_record *const tlsnap_layout __attribute__((used)) = NULL;
 const struct tlsnap_vocabulary *const tlsnap_vocabulary __attribute__((used)) = NULL;
 

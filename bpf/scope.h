@@ -9,14 +9,13 @@
 
 #include "identity.h"
 
-static __always_inline bool port_in_scope(const struct tlsnap_flow *flow)
+static __always_inline bool ports_in_scope(__u16 local, __u16 remote)
 {
 	if (tlsnap_port_count == 0)
 		return true;
 #pragma unroll
 	for (__u32 i = 0; i < TLSNAP_PORTS_MAX; i++) {
-		if (i < tlsnap_port_count &&
-		    (flow->local_port == tlsnap_ports[i] || flow->remote_port == tlsnap_ports[i]))
+		if (i < tlsnap_port_count && (local == tlsnap_ports[i] || remote == tlsnap_ports[i]))
 			return true;
 	}
 	return false;
@@ -28,13 +27,13 @@ static __always_inline bool process_in_scope(__u32 pid)
 }
 
 /* Whether a connection with these ends, in this role, is followed. Its process is another question: see below. */
-static __always_inline bool flow_in_scope(const struct tlsnap_flow *flow, __u8 role)
+static __always_inline bool ends_in_scope(__u32 netns, __u16 local, __u16 remote, __u8 role)
 {
-	if (tlsnap_netns && flow->netns != tlsnap_netns)
+	if (tlsnap_netns && netns != tlsnap_netns)
 		return false;
 	if (tlsnap_roles && !(tlsnap_roles & 1 << role))
 		return false;
-	return port_in_scope(flow);
+	return ports_in_scope(local, remote);
 }
 
 /* Only to be asked in process context. */

@@ -31,7 +31,7 @@ static __always_inline void track(struct bpf_sock_ops *ctx, __u8 role)
 	if (!tcp)
 		return;
 	read_flow(&flow, tcp);
-	if (!flow_in_scope(&flow, role) || (role == TLSNAP_ROLE_CONNECTED && !current_in_scope())) {
+	if (!ends_in_scope(flow.netns, flow.local_port, flow.remote_port, role) || (role == TLSNAP_ROLE_CONNECTED && !current_in_scope())) {
 		count(TLSNAP_COUNT_FILTERED);
 		return;
 	}

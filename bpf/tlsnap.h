@@ -34,6 +34,9 @@ typedef uint64_t tlsnap_u64;
 #define TLSNAP_CHUNK_MEDIUM 704
 #define TLSNAP_CHUNK_LARGE 2048
 
+/* What a slot of the flight recorder holds of a hello: the slot has 1 KiB then. */
+#define TLSNAP_CHUNK_SLOT 728
+
 /* Ports that a scope can name. */
 #define TLSNAP_PORTS_MAX 16
 
@@ -95,6 +98,8 @@ enum tlsnap_counter {
 	TLSNAP_COUNT_MAP_FULL, /* ClientHellos for which the map of fingerprints had no room */
 	TLSNAP_COUNT_FILTERED, /* connections, and attempts at one, left out because they are not in scope */
 	TLSNAP_COUNT_UNSCOPED, /* processes started in scope for which `scoped_processes` had no room */
+	TLSNAP_COUNT_OVERWRITTEN, /* hellos that the flight recorder gave up for newer ones */
+	TLSNAP_COUNT_RECORDED, /* processes that the flight recorder took up */
 	TLSNAP_COUNT_SPECULATIVE, /* chunks shipped before it was known whether they belong to a hello */
 	TLSNAP_COUNTERS,
 };
@@ -192,6 +197,20 @@ struct tlsnap_accepted {
 	tlsnap_u32 reserved;
 };
 
+#define TLSNAP_SLOT_RECORD (sizeof(struct tlsnap_chunk) + TLSNAP_CHUNK_SLOT)
+
+/* A place for one record of the flight recorder. The record number `n` is whole where `sequence` is 2n + 2. */
+struct tlsnap_slot {
+	tlsnap_u64 sequence; /* odd: being written; 0: nothing here */
+	tlsnap_u8 record[TLSNAP_SLOT_RECORD]; /* a chunk, or struct tlsnap_accepted */
+};
+
+/* What the flight recorder keeps of a process: the least recently used go first. */
+struct tlsnap_recorded_process {
+	tlsnap_u64 whole; /* 1 where all of it is written */
+	struct tlsnap_process process;
+};
+
 enum tlsnap_side {
 	TLSNAP_SIDE_CLIENT = 0, /* the process sent the ClientHello */
 	TLSNAP_SIDE_SERVER = 1, /* the process answered it */
@@ -239,6 +258,8 @@ static_assert(sizeof(struct tlsnap_ancestor) == 32, "ancestor");
 static_assert(sizeof(struct tlsnap_process) == 16 + 80 + 40 + 8 * 32 + 1024 + 768, "process");
 static_assert(sizeof(struct tlsnap_exit) == 32, "exit");
 static_assert(sizeof(struct tlsnap_accepted) == 72, "accepted");
+static_assert(sizeof(struct tlsnap_slot) == 1024, "slot");
+static_assert(sizeof(struct tlsnap_recorded_process) == 8 + sizeof(struct tlsnap_process), "recorded_process");
 static_assert(sizeof(struct tlsnap_fingerprint_key) == 40, "fingerprint_key");
 static_assert(sizeof(struct tlsnap_fingerprint) == 96, "fingerprint");
 
