@@ -1,27 +1,22 @@
 import { HOST_ROOTS } from '../host/host-facts.js';
-import { hiddenProcesses, type SeenProcess } from '../host/hidden-processes.js';
 import { loadingEnvironment } from '../host/own-view.js';
 import { clockStepNs } from '../host/clocks.js';
 import { HostReader } from '../host/reader.js';
 import { readClocks } from '../native/clocks.js';
 import { bpfObjects } from '../native/inventory.js';
 import type { Counters } from '../native/session.js';
-import { formatTimeNs } from '../snapshot/time-text.js';
 import type { Scope } from '../native/scope.js';
-import { descendants } from '../procfs/descendants.js';
 import { Procfs } from '../procfs/procfs.js';
-import type { Action } from '../snapshot/schema/action.js';
 import type { BpfObjects, Host } from '../snapshot/schema/host.js';
 import type { Recipients } from '../snapshot/encryption.js';
 import type { Manifest } from '../snapshot/schema/manifest.js';
 import type { Process } from '../snapshot/schema/process.js';
-import type { Socket } from '../snapshot/schema/socket.js';
-import { cgroupPaths, type WatchedCgroup } from './cgroup2.js';
+import type { WatchedCgroup } from './cgroup2.js';
 import { DrainThread } from './drain.js';
+import { HostNotes } from './host-notes.js';
 import type { Note } from './notes.js';
 import { ProcessWatcher } from './process-watcher.js';
 import { Rehandshake } from './rehandshake.js';
-import { socketInScope } from './socket-scope.js';
 import { assertProcess } from './subtree.js';
 import { withRecovery } from './with-recovery.js';
 
@@ -99,7 +94,7 @@ class LiveWindow {
   readonly #rehandshake: Rehandshake;
   readonly #drain: DrainThread;
   readonly #watcher: ProcessWatcher;
-  readonly #seen = new Map<string, SeenProcess>();
+  readonly #host: HostNotes;
   /** The draining thread's, which may fail while nobody waits for it yet. */
   #failure: Error | null = null;
   #fail: (error: Error) => void = (error) => (this.#failure = error);
@@ -112,7 +107,12 @@ class LiveWindow {
     this.#rehandshake = rehandshake;
     this.#options = options;
     this.#reader = reader;
-    this.#watcher = new ProcessWatcher(reader, options.environ ? 'all' : 'none', (row) => this.#noteProcess(row));
+    const { cgroup, scope } = options;
+    this.#host = new HostNotes(reader, { mount: cgroup.mount, cgroup: cgroup.path, scope }, (note) => this.#note(note));
+    this.#watcher = new ProcessWatcher(reader, options.environ ? 'all' : 'none', (row) => {
+      this.#host.process(row);
+      options.onProcess?.(row);
+    });
     this.#drain = new DrainThread(
       {
         session: {
@@ -181,13 +181,14 @@ class LiveWindow {
     });
     this.#deadline = performance.now() + options.windowMs;
     options.onArmed?.();
-    this.#act('file-written', options.spool, 'the spool');
-    this.#act('host-read', '/proc /sys /etc', 'what host.json holds');
-    for (const { name, id, tag } of loaded.programs) this.#act('program-loaded', name, `id ${id} tag ${tag}`);
-    this.#act('link-attached', options.cgroup.path, loaded.programs.map(({ name }) => name).join(' '));
-    if (options.cgroup.mount !== null) this.#note({ note: 'cgroups', paths: cgroupPaths(options.cgroup.mount) });
-    await this.#listSockets('start');
-    for (const { action, subject, detail } of this.#rehandshake.run(new Procfs())) this.#act(action, subject, detail);
+    this.#host.act('file-written', options.spool, 'the spool');
+    this.#host.act('host-read', '/proc /sys /etc', 'what host.json holds');
+    for (const { name, id, tag } of loaded.programs) this.#host.act('program-loaded', name, `id ${id} tag ${tag}`);
+    this.#host.act('link-attached', options.cgroup.path, loaded.programs.map(({ name }) => name).join(' '));
+    this.#host.cgroups();
+    await this.#host.sockets('start', (rows) => this.#rehandshake.consider(rows));
+    for (const { action, subject, detail } of this.#rehandshake.run(new Procfs()))
+      this.#host.act(action, subject, detail);
     return { host, bpfBefore, ours, clocks };
   }
 
@@ -224,10 +225,9 @@ class LiveWindow {
   async #close(before: Before, endedBy: Manifest['window']['endedBy']): Promise<void> {
     await this.#drain.stop();
     const clocks = readClocks();
-    this.#act('link-detached', this.#options.cgroup.path, null);
-    if (this.#options.cgroup.mount !== null)
-      this.#note({ note: 'cgroups', paths: cgroupPaths(this.#options.cgroup.mount) });
-    const [settled] = await Promise.all([this.#watcher.settle(SETTLE_MS), this.#listSockets('end')]);
+    this.#host.act('link-detached', this.#options.cgroup.path, null);
+    this.#host.cgroups();
+    const [settled] = await Promise.all([this.#watcher.settle(SETTLE_MS), this.#host.sockets('end')]);
     if (!settled) this.#note({ note: 'limit', text: 'Some processes were not read from /proc in time.' });
     const { host, bpfBefore, ours } = before;
     const bpfAfter = bpfObjects(ours);
@@ -238,64 +238,16 @@ class LiveWindow {
           ...host,
           bpf: { before: bpfBefore, after: bpfAfter },
           clockStepNs: clockStepNs(before.clocks, clocks),
-          hiddenProcesses: hiddenProcesses([...this.#seen.values()], new Procfs()),
+          hiddenProcesses: this.#host.hidden(),
         },
       },
       { note: 'end', endedBy, clocks },
     ]);
   }
 
-  async #listSockets(when: Socket['when']): Promise<void> {
-    const scoped = this.#options.cgroup.path !== '/' ? this.#options.cgroup.path : null;
-    this.#act('sockets-read', '/proc', `every process's descriptors and network tables, at the ${when}`);
-    const subtree = this.#subtree();
-    const sweep = await this.#reader.sockets(when, (rows) => {
-      const ours = rows.filter((row) => this.#isWatched(row, scoped, subtree));
-      if (when === 'start') this.#rehandshake.consider(ours);
-      if (ours.length > 0) this.#note({ note: 'sockets', rows: ours });
-    });
-    if (sweep.truncated) this.#note({ note: 'limit', text: `Not all sockets were listed at the ${when}.` });
-  }
-
-  /** With a cgroup asked for, only what its processes hold: the rest of the host is not ours to keep. */
-  #isWatched(socket: Socket, cgroup: string | null, subtree: ReadonlySet<number>): boolean {
-    if (!socketInScope(socket, this.#options.scope, (pid) => subtree.has(pid))) return false;
-    if (cgroup === null) return true;
-    return socket.owners.some(({ pid }) => {
-      const path = this.#reader.identify(pid).cgroup;
-      return path === cgroup || path?.startsWith(`${cgroup}/`);
-    });
-  }
-
-  /** The processes in scope as far as /proc and the kernel's reports tell; whom init adopted, only the latter do. */
-  #subtree(): ReadonlySet<number> {
-    const { pid } = this.#options.scope;
-    if (pid === null) return new Set();
-    const seen = [...this.#seen.values()].map((process) => process.pid);
-    return new Set([...descendants(new Procfs(), pid).map((process) => process.pid), ...seen]);
-  }
-
-  #noteProcess(row: Process): void {
-    // The first look, which reads a name or two, is left unsaid.
-    if (row.readAt !== null) {
-      const file = row.exeHashedFrom === 'process' ? `/proc/${row.pid}/exe` : row.exe;
-      this.#act('process-read', String(row.pid), row.exeSha256 === null ? null : `and hashed ${file ?? ''}`);
-    } else if (row.exeSha256 !== null) {
-      this.#act('executable-read', row.exe ?? '', 'hashed; its process was gone');
-    }
-    if (row.startTimeNs !== null) this.#seen.set(`${row.pid} ${row.startTimeNs}`, row);
-    this.#options.onProcess?.(row);
-    this.#note({ note: 'process', row });
-  }
-
   #progress(counters: Counters): void {
     const remainingMs = Math.max(0, this.#deadline - performance.now());
     this.#options.onProgress?.({ remainingMs, processes: this.#watcher.seen, counters });
-  }
-
-  #act(action: string, subject: string, detail: string | null): void {
-    const row: Action = { time: formatTimeNs(BigInt(Date.now()) * 1_000_000n), action, subject, detail };
-    this.#note({ note: 'action', action: row });
   }
 
   #note(note: Note): void {
