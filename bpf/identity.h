@@ -284,9 +284,6 @@ int BPF_PROG(tlsnap_exec, struct task_struct *task, int old_pid, struct linux_bi
 {
 	struct tlsnap_process_key key = {};
 
-	/* The flight recorder looks when the process connects the next time. */
-	if (tlsnap_recording)
-		return 0;
 	key.start_boot_ns = task->group_leader->start_boottime;
 	key.pid = task->tgid;
 	if (bpf_map_lookup_elem(&reported, &key))

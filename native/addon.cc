@@ -5,6 +5,7 @@
 
 #include "error.h"
 #include "inventory.h"
+#include "recorder.h"
 #include "session.h"
 #include "sockets.h"
 
@@ -62,6 +63,23 @@ std::vector<uint64_t> ReadNumbers(const Napi::Value& value) {
   return numbers;
 }
 
+std::vector<std::string> ReadNames(const Napi::Value& value) {
+  const Napi::Array array = value.As<Napi::Array>();
+  std::vector<std::string> names;
+  for (uint32_t i = 0; i < array.Length(); i++) names.push_back(static_cast<Napi::Value>(array[i]).As<Napi::String>());
+  return names;
+}
+
+Napi::Value CountsToValue(Napi::Env env, const std::vector<uint64_t>& counts) {
+  Napi::Array out = Napi::Array::New(env, counts.size());
+  for (uint32_t i = 0; i < counts.size(); i++) out.Set(i, Napi::Number::New(env, static_cast<double>(counts[i])));
+  return out;
+}
+
+Napi::Value BytesToValue(Napi::Env env, const std::vector<uint8_t>& bytes) {
+  return Napi::Buffer<uint8_t>::Copy(env, bytes.data(), bytes.size());
+}
+
 SessionOptions ReadOptions(const Napi::Object& value) {
   SessionOptions options;
   options.object_path = value.Get("objectPath").As<Napi::String>();
@@ -73,9 +91,7 @@ SessionOptions ReadOptions(const Napi::Object& value) {
   const Napi::Object entries = value.Get("mapEntries").As<Napi::Object>();
   for (const auto& [name, number] : entries)
     options.map_entries[name.As<Napi::String>()] = static_cast<Napi::Value>(number).As<Napi::Number>().Uint32Value();
-  const Napi::Array programs = value.Get("programs").As<Napi::Array>();
-  for (uint32_t i = 0; i < programs.Length(); i++)
-    options.programs.push_back(static_cast<Napi::Value>(programs[i]).As<Napi::String>());
+  options.programs = ReadNames(value.Get("programs"));
   return options;
 }
 
@@ -88,7 +104,7 @@ class SessionWrap : public Napi::ObjectWrap<SessionWrap> {
                         InstanceMethod<&SessionWrap::Counters>("counters"),
                         InstanceMethod<&SessionWrap::Fingerprints>("fingerprints"),
                         InstanceMethod<&SessionWrap::Programs>("programs"),
-                        InstanceMethod<&SessionWrap::Detach>("detach"), InstanceMethod<&SessionWrap::Close>("close")});
+                        InstanceMethod<&SessionWrap::Pin>("pin"), InstanceMethod<&SessionWrap::Detach>("detach"), InstanceMethod<&SessionWrap::Close>("close")});
   }
 
   explicit SessionWrap(const Napi::CallbackInfo& info)
@@ -120,15 +136,16 @@ class SessionWrap : public Napi::ObjectWrap<SessionWrap> {
   }
 
   Napi::Value Counters(const Napi::CallbackInfo& info) {
-    const auto counters = Guard(info.Env(), [&] { return session_->Counters(); });
-    Napi::Array out = Napi::Array::New(info.Env(), counters.size());
-    for (uint32_t i = 0; i < counters.size(); i++) out.Set(i, Napi::Number::New(info.Env(), static_cast<double>(counters[i])));
-    return out;
+    return CountsToValue(info.Env(), Guard(info.Env(), [&] { return session_->Counters(); }));
   }
 
   Napi::Value Fingerprints(const Napi::CallbackInfo& info) {
-    const auto entries = Guard(info.Env(), [&] { return session_->Fingerprints(); });
-    return Napi::Buffer<uint8_t>::Copy(info.Env(), entries.data(), entries.size());
+    return BytesToValue(info.Env(), Guard(info.Env(), [&] { return session_->Fingerprints(); }));
+  }
+
+  Napi::Value Pin(const Napi::CallbackInfo& info) {
+    Guard(info.Env(), [&] { session_->Pin(info[0].As<Napi::String>(), ReadNames(info[1])); });
+    return info.Env().Undefined();
   }
 
   Napi::Value Programs(const Napi::CallbackInfo& info) {
@@ -148,6 +165,65 @@ class SessionWrap : public Napi::ObjectWrap<SessionWrap> {
   // By pointer: libbpf keeps the session's address as the ring's context.
   std::unique_ptr<Session> session_;
 };
+
+class RecorderWrap : public Napi::ObjectWrap<RecorderWrap> {
+ public:
+  static Napi::Function Define(Napi::Env env) {
+    return DefineClass(env, "Recorder",
+                       {InstanceMethod<&RecorderWrap::Facts>("facts"), InstanceMethod<&RecorderWrap::Counters>("counters"),
+                        InstanceMethod<&RecorderWrap::Fingerprints>("fingerprints"),
+                        InstanceMethod<&RecorderWrap::Slots>("slots"),
+                        InstanceMethod<&RecorderWrap::Processes>("processes"),
+                        InstanceMethod<&RecorderWrap::Entries>("entries")});
+  }
+
+  explicit RecorderWrap(const Napi::CallbackInfo& info)
+      : Napi::ObjectWrap<RecorderWrap>(info),
+        recorder_(Guard(info.Env(), [&] { return Recorder(info[0].As<Napi::String>()); })) {}
+
+ private:
+  Napi::Value Facts(const Napi::CallbackInfo& info) {
+    return Napi::String::New(info.Env(), Guard(info.Env(), [&] { return recorder_.Facts(); }));
+  }
+
+  Napi::Value Counters(const Napi::CallbackInfo& info) {
+    return CountsToValue(info.Env(), Guard(info.Env(), [&] { return recorder_.Counters(); }));
+  }
+
+  Napi::Value Fingerprints(const Napi::CallbackInfo& info) {
+    return BytesToValue(info.Env(), Guard(info.Env(), [&] { return recorder_.Fingerprints(); }));
+  }
+
+  Napi::Value Slots(const Napi::CallbackInfo& info) {
+    const RecordedSlots slots = Guard(info.Env(), [&] { return recorder_.Slots(); });
+    Napi::Object out = Napi::Object::New(info.Env());
+    out.Set("records", BytesToValue(info.Env(), slots.records));
+    out.Set("used", static_cast<double>(slots.used));
+    out.Set("taken", static_cast<double>(slots.taken));
+    out.Set("oldestBootNs", Napi::BigInt::New(info.Env(), slots.oldest_boot_ns));
+    return out;
+  }
+
+  Napi::Value Processes(const Napi::CallbackInfo& info) {
+    return BytesToValue(info.Env(), Guard(info.Env(), [&] { return recorder_.Processes(); }));
+  }
+
+  Napi::Value Entries(const Napi::CallbackInfo& info) {
+    Napi::Object out = Napi::Object::New(info.Env());
+    Guard(info.Env(), [&] {
+      out.Set("fingerprints", static_cast<double>(recorder_.FingerprintCount()));
+      out.Set("processes", static_cast<double>(recorder_.ProcessCount()));
+    });
+    return out;
+  }
+
+  Recorder recorder_;
+};
+
+Napi::Value PinFactsFromValue(const Napi::CallbackInfo& info) {
+  PinFacts(info[0].As<Napi::String>(), info[1].As<Napi::String>());
+  return info.Env().Undefined();
+}
 
 Napi::Value ClocksToValue(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
@@ -249,6 +325,8 @@ Napi::Object Initialise(Napi::Env env, Napi::Object exports) {
   CaptureLog();
   exports.Set("Session", SessionWrap::Define(env));
   exports.Set("libbpfVersion", Napi::String::New(env, libbpf_version_string()));
+  exports.Set("Recorder", RecorderWrap::Define(env));
+  exports.Set("pinFacts", Napi::Function::New<Guarded<PinFactsFromValue>>(env));
   exports.Set("clocks", Napi::Function::New<Guarded<ClocksToValue>>(env));
   exports.Set("loadedPrograms", Napi::Function::New<Guarded<LoadedProgramsToValue>>(env));
   exports.Set("loadedLinks", Napi::Function::New<Guarded<LoadedLinksToValue>>(env));

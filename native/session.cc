@@ -13,12 +13,12 @@
 
 #include "../bpf/tlsnap.h"
 #include "error.h"
+#include "maps.h"
 
 namespace tlsnap {
 namespace {
 
 constexpr size_t kLogBytes = 64 * 1024;
-constexpr uint32_t kBatch = 4096;
 constexpr size_t kLargestRecord = std::max(sizeof(tlsnap_process), sizeof(tlsnap_chunk) + TLSNAP_CHUNK_LARGE) + 8;
 
 thread_local std::string captured_log;
@@ -102,6 +102,10 @@ bpf_object* Session::object() const {
   return object_.get();
 }
 
+int Session::MapFd(const char* name) const {
+  return bpf_map__fd(check(bpf_object__find_map_by_name(object(), name), "find map"));
+}
+
 void Session::Attach(const std::string& cgroup_path) {
   captured_log.clear();
   Fd cgroup = cgroup_path.empty()
@@ -117,15 +121,24 @@ void Session::Attach(const std::string& cgroup_path) {
 }
 
 void Session::AddPid(uint32_t pid) {
-  const bpf_map* map = check(bpf_object__find_map_by_name(object(), "scoped_processes"), "find scoped_processes");
   const uint8_t present = 1;
-  check(bpf_map__update_elem(map, &pid, sizeof(pid), &present, sizeof(present), BPF_ANY), "put a process in scope");
+  check(bpf_map_update_elem(MapFd("scoped_processes"), &pid, &present, BPF_ANY), "put a process in scope");
 }
 
 void Session::RemovePid(uint32_t pid) {
-  const bpf_map* map = check(bpf_object__find_map_by_name(object(), "scoped_processes"), "find scoped_processes");
-  const int result = bpf_map__delete_elem(map, &pid, sizeof(pid), 0);
+  const int result = bpf_map_delete_elem(MapFd("scoped_processes"), &pid);
   if (result != -ENOENT) check(result, "take a process out of scope");
+}
+
+void Session::Pin(const std::string& directory, const std::vector<std::string>& maps) const {
+  captured_log.clear();
+  const auto path = [&](const char* kind, const std::string& name) { return directory + "/" + kind + "_" + name; };
+  for (const auto& name : maps) check(bpf_obj_pin(MapFd(name.c_str()), path("map", name).c_str()), "pin a map");
+  for (size_t i = 0; i < programs_.size(); i++) {
+    const bpf_program* program = check(bpf_object__find_program_by_name(object(), programs_[i].c_str()), "find program");
+    check(bpf_obj_pin(bpf_program__fd(program), path("program", programs_[i]).c_str()), "pin a program");
+    check(bpf_obj_pin(bpf_link__fd(links_.at(i).get()), path("link", programs_[i]).c_str()), "pin a link");
+  }
 }
 
 int Session::TakeRecord(void* context, void* data, size_t size) {
@@ -160,45 +173,9 @@ size_t Session::Drain(uint8_t* out, size_t capacity, int timeout_ms) {
   return used_;
 }
 
-std::vector<uint64_t> Session::Counters() const {
-  const bpf_map* map = check(bpf_object__find_map_by_name(object(), "counters"), "find counters");
-  const int cpus = static_cast<int>(check(libbpf_num_possible_cpus(), "count CPUs"));
-  std::vector<uint64_t> values(cpus);
-  std::vector<uint64_t> sums(bpf_map__max_entries(map));
-  for (uint32_t key = 0; key < sums.size(); key++) {
-    check(bpf_map__lookup_elem(map, &key, sizeof(key), values.data(), values.size() * sizeof(uint64_t), 0),
-          "read counters");
-    for (const uint64_t value : values) sums[key] += value;
-  }
-  return sums;
-}
+std::vector<uint64_t> Session::Counters() const { return ReadCounters(MapFd("counters")); }
 
-std::vector<uint8_t> Session::Fingerprints() const {
-  const int map = bpf_map__fd(check(bpf_object__find_map_by_name(object(), "fingerprints"), "find fingerprints"));
-  std::vector<tlsnap_fingerprint_key> keys(kBatch);
-  std::vector<tlsnap_fingerprint> values(kBatch);
-  std::vector<uint8_t> out;
-  // The position is opaque; for hash maps it is one 32-bit bucket number.
-  uint32_t position = 0;
-  uint32_t next = 0;
-  bool first = true;
-  while (true) {
-    uint32_t count = kBatch;
-    const int result =
-        bpf_map_lookup_batch(map, first ? nullptr : &position, &next, keys.data(), values.data(), &count, nullptr);
-    // ENOENT comes with the last batch.
-    if (result != 0 && errno != ENOENT) check(result, "read the map of fingerprints");
-    for (uint32_t i = 0; i < count; i++) {
-      const auto* key = reinterpret_cast<const uint8_t*>(&keys[i]);
-      const auto* value = reinterpret_cast<const uint8_t*>(&values[i]);
-      out.insert(out.end(), key, key + sizeof(keys[i]));
-      out.insert(out.end(), value, value + sizeof(values[i]));
-    }
-    if (result != 0) return out;
-    position = next;
-    first = false;
-  }
-}
+std::vector<uint8_t> Session::Fingerprints() const { return ReadFingerprints(MapFd("fingerprints")); }
 
 std::vector<ProgramInfo> Session::Programs() const {
   std::vector<ProgramInfo> programs;

@@ -46,11 +46,14 @@ class Session {
   // Sums of the per-CPU counters, in the order of enum tlsnap_counter.
   std::vector<uint64_t> Counters() const;
 
-  // Every entry of the map of fingerprints: struct tlsnap_fingerprint_key, then struct tlsnap_fingerprint, back to back.
-  // Read in batches; an entry that comes meanwhile may be missing, one that stays is there once.
+  // See ReadFingerprints.
   std::vector<uint8_t> Fingerprints() const;
 
   std::vector<ProgramInfo> Programs() const;
+
+  // Pins these maps, and every attached program and its link, as map_NAME, program_NAME and link_NAME in a folder of a BPF
+  // file system: they stay there and at work when this process is gone.
+  void Pin(const std::string& directory, const std::vector<std::string>& maps) const;
 
   // Detaches and unloads. What is in the ring is lost: drain first. May be called again.
   void Close();
@@ -61,6 +64,7 @@ class Session {
  private:
   static int TakeRecord(void* session, void* data, size_t size);
   bpf_object* object() const;
+  int MapFd(const char* name) const;
 
   Object object_;
   std::vector<std::string> programs_;

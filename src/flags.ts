@@ -110,6 +110,13 @@ export function scopeOf(flags: {
   return { netns: flags.netns ?? 0, pid: flags.pid ?? null, ports, direction: flags.direction ?? null };
 }
 
+/** Where a flight recorder is pinned. */
+export const pinsFlag = Flags.string({
+  helpValue: 'DIR',
+  default: '/sys/fs/bpf/tlsnap',
+  description: 'folder of a BPF file system in which the recorder is pinned',
+});
+
 export const feedsFlag = Flags.string({
   helpValue: 'FILE',
   description: "a feed of any known shape, gzip'd or not; may be given again",

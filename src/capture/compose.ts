@@ -54,7 +54,7 @@ export async function compose(options: ComposeOptions): Promise<Composed> {
   const writer = SnapshotWriter.create({ output: options.output, staging, encryptTo: options.encryptTo });
   try {
     const gathered = gather(options.spool, writer);
-    const clock = new WallClock(gathered.start.clocks);
+    const clock = clockOf(gathered);
     const tally = writeHellos(options, gathered, clock, writer);
     const redactor = new Redactor(gathered.start.redact);
     let processes = 0;
@@ -117,13 +117,18 @@ function processOf(hello: AssembledHello, { table, owners }: Gathered): NonNulla
   return table.member(owner, bootTimeNs, accepted ? 'accept' : owner.sent ? 'send' : 'connect', sender);
 }
 
+/** A recorder may have run since before the wall clock was set at boot: its times are by the clocks of the dump. */
+function clockOf({ start, end }: Gathered): WallClock {
+  return new WallClock(start.source === 'recorder' && end ? end.clocks : start.clocks);
+}
+
 function factsOf(gathered: Gathered, tally: Tally, redacted: number): SnapshotFacts {
   const { start, end, spool, host } = gathered;
-  const clock = new WallClock(start.clocks);
+  const clock = clockOf(gathered);
   const endTime = end ? BigInt(end.clocks.boottime) : gathered.lastBootTimeNs || BigInt(start.clocks.boottime);
   return {
     tool: { name: 'tlsnap', version: start.toolVersion },
-    source: end ? 'live' : 'recovered',
+    source: end ? start.source : 'recovered',
     case: start.case,
     host: summaryOf(host),
     window: {

@@ -19,12 +19,7 @@ type Coverage = SnapshotFacts['coverage'];
 /** What the window saw and what it did not, so that "no match" means something. */
 export function coverageOf(gathered: Gathered, tally: Tally): Coverage {
   const { counters, start, end, spool, limits, olderSockets } = gathered;
-  const seen = counters && counters.CLIENT_HELLOS + counters.SERVER_HELLOS;
-  // A killed capture's last counters are older than its last records.
-  const reconciliation =
-    counters && seen !== null && end
-      ? { seen, kept: tally.rows, filtered: tally.filtered, lost: counters.LOST_HELLOS }
-      : null;
+  const reconciliation = counters && end ? reconcile(start.source, counters, tally) : null;
   const gap = reconciliation
     ? reconciliation.seen - reconciliation.kept - reconciliation.filtered - reconciliation.lost
     : 0;
@@ -39,13 +34,27 @@ export function coverageOf(gathered: Gathered, tally: Tally): Coverage {
     hellosTruncated: tally.truncated,
     hellosWithoutProcess: tally.withoutProcess,
     connectionsWithoutHello: counters && counters.CONNECTED + counters.ACCEPTED - counters.WITH_HELLO,
-    socketsOlderThanWindow: olderSockets,
+    // Nobody listed the sockets when a recorder started.
+    socketsOlderThanWindow: start.source === 'recorder' ? null : olderSockets,
     kernelFeaturesMissing: [...start.missing],
     limits: [...limits],
     notes: notesOf(gathered, tally),
     redacted: 0,
     reconciliation: reconciliation && { ...reconciliation, lost: reconciliation.lost + Math.max(0, gap) },
   };
+}
+
+/** Not of a killed capture, whose last counters are older than its last records. */
+function reconcile(
+  source: Gathered['start']['source'],
+  counters: Counters,
+  { rows, filtered }: Tally,
+): NonNullable<Coverage['reconciliation']> {
+  const counted = counters.CLIENT_HELLOS + counters.SERVER_HELLOS;
+  const lost = counters.LOST_HELLOS + counters.OVERWRITTEN;
+  // A recorder goes on while it is read: what came between the counters and the slots was seen too.
+  const seen = source === 'recorder' ? Math.max(counted, rows + filtered + lost) : counted;
+  return { seen, kept: rows, filtered, lost };
 }
 
 function lossesOf(counters: Counters): Record<string, number> {
@@ -55,6 +64,7 @@ function lossesOf(counters: Counters): Record<string, number> {
     'ring.processes': counters.LOST_PROCESSES,
     'ring.exits': counters.LOST_EXITS,
     'ring.joins': counters.LOST_ACCEPTED,
+    'recorder.hellos-overwritten': counters.OVERWRITTEN,
     'kernel.map-full': counters.MAP_FULL,
     'kernel.processes-unscoped': counters.UNSCOPED,
     'kernel.connections-untracked': counters.UNTRACKED,
@@ -63,8 +73,9 @@ function lossesOf(counters: Counters): Record<string, number> {
   return Object.fromEntries(Object.entries(losses).filter(([, count]) => count > 0));
 }
 
-function notesOf({ start: { cgroup, scope }, counters, closedSockets }: Gathered, tally: Tally): string[] {
+function notesOf({ start: { cgroup, scope, source }, counters, closedSockets }: Gathered, tally: Tally): string[] {
   const notes = ['QUIC and DTLS are not seen live: only TLS over TCP.', ...scopeNotes(cgroup, scope)];
+  if (source === 'recorder') notes.push('An exec is seen when the process connects or answers the next time.');
   if (counters && counters.FILTERED > 0)
     notes.push(`${counters.FILTERED} connections, or attempts at one, were left out because they are not in scope.`);
   if (tally.filtered > 0) {

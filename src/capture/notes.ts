@@ -24,12 +24,14 @@ export type Note =
 export interface StartNote {
   readonly note: 'start';
   readonly spoolVersion: 1;
+  /** A window that was kept open, or what a flight recorder held when it was dumped. */
+  readonly source: 'live' | 'recorder';
   readonly toolVersion: string;
   readonly case: Manifest['case'];
   /** The host before the window. */
   readonly host: Host;
-  /** ISO 8601 duration. */
-  readonly asked: string;
+  /** ISO 8601 duration; null where no end was set. */
+  readonly asked: string | null;
   readonly clocks: Clocks['start'];
   readonly tier: string;
   readonly features: readonly string[];

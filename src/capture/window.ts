@@ -17,6 +17,7 @@ import { HostNotes } from './host-notes.js';
 import type { Note } from './notes.js';
 import { ProcessWatcher } from './process-watcher.js';
 import { Rehandshake } from './rehandshake.js';
+import { SHARED_MEMORY } from './spool-place.js';
 import { assertProcess } from './subtree.js';
 import { withRecovery } from './with-recovery.js';
 
@@ -166,6 +167,7 @@ class LiveWindow {
     await this.#drain.attach(options.cgroup.directory, {
       note: 'start',
       spoolVersion: 1,
+      source: 'live',
       toolVersion: options.toolVersion,
       case: options.case,
       host: { ...host, bpf: { before: bpfBefore, after: null } },
@@ -262,8 +264,6 @@ function limitReached({ limits, spool }: WindowOptions, spoolBytes: number): str
   return mostMemory !== null && memory >= mostMemory ? `--max-memory was reached, with ${memory} bytes in use` : null;
 }
 
-/** A tmpfs, where POSIX shared memory lies. */
-export const SHARED_MEMORY = '/dev/shm';
 /** What a power cut may take at most. */
 const SYNC_MS = 1000;
 /** A host with thousands of processes at the end of the window takes a few seconds; one that hangs is not waited for. */

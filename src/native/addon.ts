@@ -7,6 +7,10 @@ export interface Addon {
   readonly Session: new (options: NativeSessionOptions) => NativeSession;
   /** Of the library that was linked, as `v1.1`. */
   readonly libbpfVersion: string;
+  /** Reads what a flight recorder's pins hold; for reading only. */
+  readonly Recorder: new (directory: string) => NativeRecorder;
+  /** Stores a text in a map of its own, pinned as `map_facts` in a folder of a BPF file system. */
+  pinFacts(directory: string, facts: string): void;
   clocks(): NativeClocks;
   loadedPrograms(): NativeProgram[];
   loadedLinks(): NativeLink[];
@@ -45,9 +49,35 @@ export interface NativeSession {
   /** The map of fingerprints: key and value of each entry, back to back. */
   fingerprints(): Buffer;
   programs(): { name: string; id: number; tag: string }[];
+  /** Pins these maps, and every attached program and its link, as `map_NAME`, `program_NAME` and `link_NAME`. */
+  pin(directory: string, maps: readonly string[]): void;
   /** Takes the programs off their hooks; ring and counters can still be read. */
   detach(): void;
   close(): void;
+}
+
+export interface NativeRecorder {
+  /** The text of pinFacts(). */
+  facts(): string;
+  counters(): number[];
+  fingerprints(): Buffer;
+  slots(): RecordedSlots;
+  /** Process records by time, then exit records. */
+  processes(): Buffer;
+  /** How full the two maps are. */
+  entries(): { fingerprints: number; processes: number };
+}
+
+/** What the slots of a flight recorder hold. */
+export interface RecordedSlots {
+  /** Whole records in the order in which they were made. */
+  records: Buffer;
+  /** Slots that hold one of these. */
+  used: number;
+  /** Slots taken since the recorder runs. */
+  taken: number;
+  /** CLOCK_BOOTTIME of the oldest record; 0 where there is none. */
+  oldestBootNs: bigint;
 }
 
 export interface NativeClocks {

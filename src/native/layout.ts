@@ -209,7 +209,9 @@ export const COUNTER = {
   MAP_FULL: 19,
   FILTERED: 20,
   UNSCOPED: 21,
-  SPECULATIVE: 22,
+  OVERWRITTEN: 22,
+  RECORDED: 23,
+  SPECULATIVE: 24,
 } as const;
 
 export const SIDE = { CLIENT: 0, SERVER: 1 } as const;

@@ -19,8 +19,16 @@ export interface SessionOptions {
   /** Entries that the map of fingerprints can hold. */
   readonly mapEntries: number;
   readonly scope: Scope;
+  /** For a flight recorder: no process drains the ring, and the newest records are kept in so many places. */
+  readonly recorder?: RecorderSize;
   /** A BTF file for a kernel without /sys/kernel/btf/vmlinux. */
   readonly btfPath: string | null;
+}
+
+export interface RecorderSize {
+  /** Records of hellos, 1 KiB each. */
+  readonly slots: number;
+  readonly processes: number;
 }
 
 export type CounterName = keyof typeof COUNTER;
@@ -77,8 +85,13 @@ export class Session {
   }
 
   counters(): Counters {
-    const values = this.#native.counters();
-    return Object.fromEntries(Object.entries(COUNTER).map(([name, index]) => [name, values[index] ?? 0])) as Counters;
+    return namedCounters(this.#native.counters());
+  }
+
+  /** Pins what a flight recorder needs into a folder of a BPF file system: it stays at work without this process. */
+  pin(directory: string, facts: string): void {
+    this.#native.pin(directory, RECORDER_MAPS);
+    loadAddon().pinFacts(directory, facts);
   }
 
   /** See NativeSession.fingerprints; fingerprintEntries() decodes it. */
@@ -99,26 +112,43 @@ export class Session {
   }
 }
 
+export function namedCounters(values: readonly number[]): Counters {
+  return Object.fromEntries(Object.entries(COUNTER).map(([name, index]) => [name, values[index] ?? 0])) as Counters;
+}
+
 function openTier(addon: Addon, tier: Tier, options: SessionOptions): NativeSession {
   return new addon.Session({
     objectPath: BPF_OBJECT,
     btfPath: options.btfPath ?? '',
     ringBytes: options.ringBytes,
     // A full quarter of the ring is left for the time that the reader needs to wake up.
-    tunables: { ...tier.tunables, ...scopeTunables(options.scope), tlsnap_wakeup_bytes: Math.floor(options.ringBytes / 4) },
-    mapEntries: { fingerprints: options.mapEntries },
+    tunables: {
+      ...tier.tunables,
+      ...scopeTunables(options.scope),
+      tlsnap_wakeup_bytes: Math.floor(options.ringBytes / 4),
+      tlsnap_recording: options.recorder ? 1 : 0,
+      tlsnap_slot_count: options.recorder?.slots ?? 1,
+    },
+    mapEntries: {
+      fingerprints: options.mapEntries,
+      slots: options.recorder?.slots ?? 1,
+      recorded_processes: options.recorder?.processes ?? 1,
+      recorded_exits: options.recorder?.processes ?? 1,
+    },
     programs: programsOf(addon, tier, options),
   });
 }
 
 /** In the order in which they are attached: nothing announces a connection before it can be followed. */
-function programsOf(addon: Addon, { tracepoints }: Tier, { btfPath, scope }: SessionOptions): string[] {
+function programsOf(addon: Addon, { tracepoints }: Tier, { btfPath, scope, recorder }: SessionOptions): string[] {
   // libbpf finds kernel functions in the kernel's own BTF alone.
   const direct = btfPath === null && addon.kernelHasFunction('bpf_cast_to_kern_ctx');
   return [
     ...(scope.pid === null ? [] : ['tlsnap_fork']),
     ...(direct ? ['tlsnap_egress_direct', 'tlsnap_ingress_direct'] : ['tlsnap_egress', 'tlsnap_ingress']),
-    ...(tracepoints ? ['tlsnap_exec', 'tlsnap_exit'] : []),
+    // A recorder looks at the program when its process connects the next time.
+    ...(tracepoints && !recorder ? ['tlsnap_exec'] : []),
+    ...(tracepoints ? ['tlsnap_exit'] : []),
     'tlsnap_sockops',
   ];
 }
@@ -211,6 +241,7 @@ function attachError(cgroupPath: string, error: NativeError): TlsnapError {
   );
 }
 
+const RECORDER_MAPS = ['counters', 'fingerprints', 'recorder', 'slots', 'recorded_processes', 'recorded_exits'];
 const PATHS = 'command lines, executable paths and namespace pids of processes gone before /proc was read';
 const ENDS = 'when a process ended, and execs after its first connection';
 

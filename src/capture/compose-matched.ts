@@ -1,0 +1,52 @@
+import type { Hit } from '../intel/hit.js';
+import { IndicatorIndex } from '../intel/indicator-index.js';
+import { ja4FormsOf } from '../intel/ja4-forms.js';
+import { loadFeeds } from '../intel/load.js';
+import { Matcher } from '../intel/matches.js';
+import type { Process } from '../snapshot/schema/process.js';
+import type { Carver } from './carver.js';
+import { compose, type Composed, type ComposeOptions } from './compose.js';
+import { withRecovery } from './with-recovery.js';
+
+export interface Captured extends Composed {
+  /** What the feeds name, in the order of the timeline as far as it was in order. */
+  readonly hits: readonly Hit[];
+}
+
+/** Compares with all of these feeds. */
+export async function openMatcher(feeds: readonly string[]): Promise<Matcher> {
+  return new Matcher(new IndicatorIndex(await loadFeeds(feeds)), { forms: ja4FormsOf });
+}
+
+/** Makes the snapshot, compares it with the feeds on the way, and removes the spool. */
+export async function composeMatched(
+  options: Pick<ComposeOptions, 'output' | 'signer' | 'encryptTo'>,
+  spool: string,
+  matcher: Matcher,
+  carver: Carver,
+): Promise<Captured> {
+  const { output, signer, encryptTo } = options;
+  const hits: Hit[] = [];
+  const matched = new Set<string>();
+  const takeProcess = (row: Process): void => {
+    const found = matcher.process(row);
+    hits.push(...found);
+    const byHello = hits.some(({ process }) => process?.pid === row.pid && process.startTimeNs === row.startTimeNs);
+    if (row.exeSha256 !== null && (found.length > 0 || byHello)) matched.add(row.exeSha256);
+  };
+  try {
+    const composed = await compose({
+      spool,
+      output,
+      signer,
+      encryptTo,
+      removesSpool: true,
+      onHello: (row) => hits.push(...matcher.handshake({ seq: 0, ...row })),
+      onProcess: takeProcess,
+      executables: () => carver.executables(matched),
+    });
+    return { ...composed, hits };
+  } catch (error) {
+    throw withRecovery(error, spool);
+  }
+}
