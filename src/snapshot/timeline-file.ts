@@ -74,9 +74,9 @@ export class TimelineFile {
 
   #rewrite(source: number): void {
     const order = this.#order();
-    const window = new ReadWindow(source);
+    const lines = new BlockReader(source);
     order.forEach((row, seq) => {
-      const line = window.at(this.#offsets[row] ?? 0, this.#lengths[row] ?? 0);
+      const line = lines.at(this.#offsets[row] ?? 0, this.#lengths[row] ?? 0);
       const comma = line.indexOf(COMMA);
       this.#file.addJson(`{"seq":${seq}${line.toString('utf8', comma, line.length - 1)}`);
     });
@@ -101,33 +101,55 @@ export class TimelineFile {
   }
 }
 
-/** Reads lines that are nearly in the order of the file: one large read serves many of them. */
-class ReadWindow {
+/**
+ * Reads lines in another order than that of the file, through the blocks that were used last. Rows come nearly in order, or in
+ * several runs that are each in order (hellos whose owner showed at once, and those whose owner never did): a block serves
+ * many lines either way.
+ */
+class BlockReader {
   readonly #fd: number;
-  readonly #buffer = Buffer.allocUnsafeSlow(8 * 1024 * 1024);
-  #start = 0;
-  #end = 0;
+  /** By number; the one used last is the last. */
+  readonly #blocks = new Map<number, Buffer>();
 
   constructor(fd: number) {
     this.#fd = fd;
   }
 
+  /** The bytes, until the next call. */
   at(offset: number, length: number): Buffer {
-    if (offset < this.#start || offset + length > this.#end) {
-      // Half of the window lies before the line, for the next one that is a little older.
-      this.#start = Math.max(0, offset - this.#buffer.length / 2);
-      let filled = 0;
-      while (this.#start + filled < offset + length) {
-        const read = readSync(this.#fd, this.#buffer, filled, this.#buffer.length - filled, this.#start + filled);
-        if (read === 0) break;
-        filled += read;
-      }
-      this.#end = this.#start + filled;
+    const first = Math.floor(offset / BLOCK_BYTES);
+    const start = offset - first * BLOCK_BYTES;
+    if (start + length <= BLOCK_BYTES) return this.#block(first).subarray(start, start + length);
+    const line = Buffer.allocUnsafe(length);
+    let copied = this.#block(first).copy(line, 0, start);
+    for (let number = first + 1; copied < length; number++) copied += this.#block(number).copy(line, copied);
+    return line;
+  }
+
+  #block(number: number): Buffer {
+    let block = this.#blocks.get(number);
+    this.#blocks.delete(number);
+    block ??= this.#read(number);
+    this.#blocks.set(number, block);
+    return block;
+  }
+
+  #read(number: number): Buffer {
+    const [oldest] = this.#blocks.size < MAX_BLOCKS ? [] : this.#blocks;
+    if (oldest) this.#blocks.delete(oldest[0]);
+    const block = oldest?.[1] ?? Buffer.allocUnsafeSlow(BLOCK_BYTES);
+    let filled = 0;
+    while (filled < BLOCK_BYTES) {
+      const read = readSync(this.#fd, block, filled, BLOCK_BYTES - filled, number * BLOCK_BYTES + filled);
+      if (read === 0) break;
+      filled += read;
     }
-    return this.#buffer.subarray(offset - this.#start, offset - this.#start + length);
+    return block;
   }
 }
 
+const BLOCK_BYTES = 256 * 1024;
+const MAX_BLOCKS = 32;
 const BILLION = 1_000_000_000n;
 const INITIAL_ROWS = 4096;
 const COMMA = 0x2c;
