@@ -32,8 +32,8 @@ testUnless(
     // Both ends are on this host: each hello is an event of either, and each has its number once.
     const seen = { client: new Set<number>(), server: new Set<number>() };
     let rows = 0;
-    const { manifest, rows: rowsOf } = await openSnapshot(capture.path);
-    for await (const batch of rowsOf('handshakes')) {
+    const snapshot = await openSnapshot(capture.path);
+    for await (const batch of snapshot.rows('handshakes')) {
       for (const { role, hello } of batch) {
         rows++;
         if (role !== null) seen[role].add(Buffer.from(hello.raw, 'base64').readUInt32BE(6));
@@ -42,7 +42,7 @@ testUnless(
     t.is(seen.client.size + seen.server.size, rows, 'no event twice');
     const missing = 2 * CONNECTIONS - rows;
     t.true(missing > 0, 'the ring was large enough for all');
-    const { lossesByKind, reconciliation } = manifest.coverage;
+    const { lossesByKind, reconciliation } = snapshot.manifest.coverage;
     t.is(lossesByKind['ring.hellos'], missing);
     t.deepEqual(reconciliation, { seen: 2 * CONNECTIONS, kept: rows, filtered: 0, lost: missing });
     t.log(`${missing} of ${2 * CONNECTIONS} lost, all of them counted`);
