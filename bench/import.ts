@@ -9,16 +9,10 @@
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { availableParallelism, loadavg, tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { execa } from 'execa';
-
-interface Measure {
-  readonly wall: number;
-  readonly processor: number;
-  /** MB. */
-  readonly peak: number;
-}
+import { type Measure, measured, TLSNAP } from './measured.js';
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,
@@ -28,10 +22,9 @@ const folder = mkdtempSync(join(tmpdir(), 'tlsnap-bench-'));
 try {
   const capture = positionals[0] ?? (await built(join(folder, 'big.pcap')));
   const output = join(folder, 'out.tlsnap.tar.gz');
-  const run = resolve(import.meta.dirname, '../bin/run.js');
   const fields = ['tls.handshake.ja3', 'tls.handshake.ja3s', 'tls.handshake.extensions_server_name'];
   const tools: Record<string, string[]> = {
-    tlsnap: [process.execPath, run, 'import', capture, '--output', output, '--quiet'],
+    tlsnap: [...TLSNAP, 'import', capture, '--output', output, '--quiet'],
     ndpiReader: ['ndpiReader', '-q', '-v', '0', '-i', capture],
     tshark: [
       'tshark',
@@ -63,15 +56,6 @@ async function built(path: string): Promise<string> {
   const { stdout } = await execa(process.execPath, ['--import', 'tsx', script, path]);
   process.stdout.write(`${stdout}\n`);
   return path;
-}
-
-/** GNU time says what a process and its threads used. */
-async function measured(command: readonly string[]): Promise<Measure> {
-  const args = ['-f', 'measured %e %U %S %M', ...command];
-  const { stderr } = await execa('/usr/bin/time', args, { stdout: 'ignore', maxBuffer: 1e8 });
-  const [wall = NaN, user = NaN, system = NaN, peak = NaN] =
-    /measured (\S+) (\S+) (\S+) (\S+)/.exec(stderr)?.slice(1).map(Number) ?? [];
-  return { wall, processor: user + system, peak: peak / 1000 };
 }
 
 function report(measures: Record<string, Measure[]>): void {

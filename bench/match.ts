@@ -3,26 +3,22 @@
  *
  *   node --import tsx bench/match.ts [EVENTS] [FOLDER]
  *
- * Makes the snapshot (one million handshakes without EVENTS), matches it in a process of its own, and prints events a second
- * and that process's peak memory. Half of the events are hellos of real programs, with a random of their own each.
+ * Makes the snapshot (one million handshakes without EVENTS), matches it with the built tlsnap, and prints what the whole
+ * command took, feeds included. Half of the events are hellos of real programs, with a random of their own each.
  */
-import { execFileSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { loadFeeds } from '../src/intel/load.js';
-import { matchSnapshots } from '../src/intel/match-snapshots.js';
 import type { Handshake } from '../src/snapshot/schema/handshake.js';
 import { oneTimeSigner } from '../src/snapshot/signer.js';
 import { SnapshotWriter } from '../src/snapshot/writer.js';
 import { describeHello } from '../src/tls/describe.js';
 import { HELLOS } from './match-hellos.js';
+import { measured, pace, TLSNAP } from './measured.js';
 
-const [mode = '1000000', ...rest] = process.argv.slice(2);
-if (mode === 'measure') await measure(rest[0] ?? '', rest.slice(1));
-else await main(Number(mode), rest[0]);
+const [events = '1000000', folder] = process.argv.slice(2);
+await main(Number(events), folder);
 
 async function main(events: number, folder: string | undefined): Promise<void> {
   const place = folder ?? mkdtempSync(join(tmpdir(), 'tlsnap-bench-'));
@@ -30,25 +26,11 @@ async function main(events: number, folder: string | undefined): Promise<void> {
   if (!existsSync(snapshot)) await makeSnapshot(snapshot, place, events);
   console.log(`${events} events, ${Math.round(statSync(snapshot).size / 1e6)} MB`);
   for (const [name, feeds] of Object.entries(makeFeeds(place))) {
-    const script = fileURLToPath(import.meta.url);
-    const result = execFileSync(process.execPath, [...process.execArgv, script, 'measure', snapshot, ...feeds]);
-    console.log(`${name}: ${result.toString().trim()}`);
+    const flags = feeds.flatMap((feed) => ['--feed', feed]);
+    const measure = await measured([...TLSNAP, 'match', snapshot, ...flags, '--format', 'ndjson', '--quiet']);
+    console.log(`${name}: ${pace(measure, events)}`);
   }
   if (folder === undefined) rmSync(place, { recursive: true });
-}
-
-async function measure(snapshot: string, paths: string[]): Promise<void> {
-  const start = performance.now();
-  const feeds = await loadFeeds(paths);
-  const loaded = performance.now();
-  const { compared, hits } = await matchSnapshots([snapshot], feeds, () => undefined);
-  const seconds = (performance.now() - loaded) / 1000;
-  const { userCPUTime, maxRSS } = process.resourceUsage();
-  console.log(
-    `feeds in ${((loaded - start) / 1000).toFixed(2)} s, ${compared.indicators} indicators; ` +
-      `${Math.round(compared.handshakes / seconds)} events/s (${seconds.toFixed(1)} s, ${hits.total} hits), ` +
-      `CPU ${(userCPUTime / 1e6).toFixed(1)} s, peak ${Math.round(maxRSS / 1024)} MiB`,
-  );
 }
 
 function makeFeeds(place: string): Record<string, string[]> {

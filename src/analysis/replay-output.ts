@@ -1,4 +1,4 @@
-import { csvLines, type CsvCell } from '../csv.js';
+import { type CsvCell, csvText } from '../csv.js';
 import type { ReplayEvent, ReplayOutput } from './replay-event.js';
 import { ReplayTable } from './replay-table.js';
 
@@ -13,7 +13,7 @@ export function replayOutput(format: ReplayFormat, width: number | null, color: 
     case 'ndjson':
       return { head: '', text: (events) => events.map((event) => `${JSON.stringify(event)}\n`).join('') };
     case 'csv':
-      return { head: csvLines([CSV_COLUMNS]), text: (events) => csvLines(events.map(csvRow)) };
+      return { head: csvText([CSV_COLUMNS]), text: (events) => csvText(events.map(csvRow)) };
   }
 }
 

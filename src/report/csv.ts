@@ -1,6 +1,6 @@
 import type { Hit } from '../intel/hit.js';
 import type { Rows } from '../snapshot/schema/validators.js';
-import { csvText } from './csv-writer.js';
+import { csvText } from '../csv.js';
 import type { ReportTable } from './formats.js';
 import { handshakeCsvLine } from './handshake-csv-line.js';
 import { type MarkedBatch, NO_HITS, type Renderer } from './renderer.js';

@@ -1,7 +1,7 @@
 import { canonicalLine, placesOf } from '../snapshot/canonical-line.js';
 import type { Excerpt } from '../snapshot/row-parser.js';
 import { Handshake } from '../snapshot/schema/handshake.js';
-import { csvText } from './csv-writer.js';
+import { csvText } from '../csv.js';
 import { HANDSHAKE_COLUMNS } from './tables/handshakes.js';
 
 /**

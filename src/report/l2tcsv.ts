@@ -1,7 +1,6 @@
-import type { CsvCell } from '../csv.js';
 import type { Snapshot } from '../snapshot/reader.js';
 import { printable } from '../terminal.js';
-import { csvText } from './csv-writer.js';
+import { type CsvCell, csvText } from '../csv.js';
 import type { MarkedBatch, Renderer } from './renderer.js';
 import { hitSentence } from './sentences.js';
 import { epochMs } from './time.js';

@@ -1,6 +1,5 @@
-import type { CsvCell } from '../csv.js';
 import type { Snapshot } from '../snapshot/reader.js';
-import { csvText } from './csv-writer.js';
+import { type CsvCell, csvText } from '../csv.js';
 import type { MarkedBatch, Renderer } from './renderer.js';
 import { hitSentence } from './sentences.js';
 import { epochMicros, isoMicros } from './time.js';

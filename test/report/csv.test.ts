@@ -1,8 +1,7 @@
 import test from 'ava';
 import { parse } from 'csv-parse/sync';
 import fc from 'fast-check';
-import { csvLines } from '../../src/csv.js';
-import { csvText } from '../../src/report/csv-writer.js';
+import { csvLines, csvText } from '../../src/csv.js';
 import { csvRenderer } from '../../src/report/csv.js';
 import { Report } from '../../src/report/report.js';
 import type { Column } from '../../src/report/tables/column.js';
