@@ -27,6 +27,7 @@ export function coverageBlock(
     ...(coverage.redacted > 0 ? [`redacted    ${coverage.redacted} arguments and variables`] : []),
     ...coverage.kernelFeaturesMissing.map((feature) => `missing     ${feature}`),
     ...coverage.limits.map((limit) => `limit       ${limit}`),
+    ...coverage.notes.map((note) => `note        ${note}`),
     ...hits.slice(0, SHOWN_HITS).map(hitLine),
     ...(hits.length > SHOWN_HITS ? [`hit         and ${hits.length - SHOWN_HITS} more: tlsnap match tells all`] : []),
     `signed by   ${signer.fingerprint} (${signer.source === 'one-time' ? 'one-time key' : signer.source})`,

@@ -1,6 +1,7 @@
 import type { Counters } from '../native/session.js';
 import type { SnapshotFacts } from '../snapshot/schema/manifest.js';
 import type { Gathered } from './gather.js';
+import { hostDoubts } from './host-doubts.js';
 import { scopeNotes } from './socket-scope.js';
 
 /** What came out of the spool. */
@@ -73,7 +74,10 @@ function lossesOf(counters: Counters): Record<string, number> {
   return Object.fromEntries(Object.entries(losses).filter(([, count]) => count > 0));
 }
 
-function notesOf({ start: { cgroup, scope, source }, counters, closedSockets }: Gathered, tally: Tally): string[] {
+function notesOf(
+  { start: { cgroup, scope, source }, counters, closedSockets, host }: Gathered,
+  tally: Tally,
+): string[] {
   const notes = ['QUIC and DTLS are not seen live: only TLS over TCP.', ...scopeNotes(cgroup, scope)];
   if (source === 'recorder') notes.push('An exec is seen when the process connects or answers the next time.');
   if (counters && counters.FILTERED > 0)
@@ -85,5 +89,5 @@ function notesOf({ start: { cgroup, scope, source }, counters, closedSockets }: 
     notes.push(`${counters.EXHAUSTED} directions of connections were given up after 24 data segments without a hello.`);
   }
   if (closedSockets > 0) notes.push(`${closedSockets} connections were closed by --rehandshake: see actions.ndjson.`);
-  return notes;
+  return [...notes, ...hostDoubts(host)];
 }

@@ -65,7 +65,17 @@ export class HostNotes {
       onRows?.(ours);
       if (ours.length > 0) this.#note({ note: 'sockets', rows: ours });
     });
-    if (sweep.truncated) this.#note({ note: 'limit', text: `Not all sockets were listed at the ${when}.` });
+    const limit = (text: string): void => this.#note({ note: 'limit', text: `${text} at the ${when}.` });
+    if (sweep.truncated) limit('Not all sockets were listed');
+    if (sweep.processesUnreadable > 0) {
+      limit(
+        `The descriptors of ${sweep.processesUnreadable} processes could not be read, whose sockets have no owner,`,
+      );
+    }
+    if (sweep.netnsWithoutProcess.length > 0) {
+      limit(`${sweep.netnsWithoutProcess.length} network namespaces without a process were not looked into`);
+    }
+    if (sweep.errors.length > 0) limit(`${sweep.errors.length} tables of sockets could not be read`);
   }
 
   /** Processes that the kernel told of and /proc does not list. */

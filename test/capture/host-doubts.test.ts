@@ -1,0 +1,41 @@
+import test from 'ava';
+import { hostDoubts } from '../../src/capture/host-doubts.js';
+import type { BpfObjects, Host } from '../../src/snapshot/schema/host.js';
+import { HOST } from '../snapshot/sample.js';
+
+const NO_BPF: BpfObjects = { programs: [], links: [] };
+const QUIET: Host = { ...HOST, bpf: { before: NO_BPF, after: NO_BPF } };
+const PROGRAM = { type: 'kprobe', name: null, tag: null, loadTimeNs: null, uid: 0, owners: [] };
+
+test('of a host with nothing unusual there is no doubt', (t) => {
+  t.deepEqual(hostDoubts({ ...QUIET, clockStepNs: '900000' }), []);
+});
+
+test('each thing that lets a host lie is told', (t) => {
+  const told = (changes: Partial<Host>): string => hostDoubts({ ...QUIET, ...changes }).join(' ');
+  t.regex(told({ clockStepNs: '-3600000000000' }), /moved by -3600000 ms/);
+  t.regex(told({ preload: { ...HOST.preload, exists: true, size: 9 } }), /ld\.so\.preload loads/);
+  t.regex(told({ modules: { loaded: [], onlyInProc: [], onlyInSys: ['rootkit'] } }), /in one of/);
+  t.regex(told({ self: { ...HOST.self, environment: ['LD_PRELOAD=/x.so'] } }), /started with LD_PRELOAD\./);
+  t.regex(told({ self: { ...HOST.self, notes: ['runs in a pid namespace of its own'] } }), /^tlsnap runs in a pid/);
+  t.regex(told({ bpf: null }), /could not be listed/);
+});
+
+test('a hidden process is told with its pid, one that hidepid explains is not', (t) => {
+  const hidden = { pid: 66, startTimeNs: null, comm: null, hasDirectory: true, answersKill: true };
+  const told = (explanation: 'hidepid' | null) =>
+    hostDoubts({ ...QUIET, hiddenProcesses: [{ ...hidden, explanation }] }).join(' ');
+  t.regex(told(null), /1 processes that the kernel saw are not listed in \/proc: 66\./);
+  t.is(told('hidepid'), '');
+});
+
+test("others' BPF programs that come and go in the window are told, and our own are not", (t) => {
+  const programs = (...ids: number[]): BpfObjects => ({
+    programs: ids.map((id) => ({ ...PROGRAM, id, ours: id >= 100 })),
+    links: [],
+  });
+  t.deepEqual(hostDoubts({ ...QUIET, bpf: { before: programs(1, 2, 100), after: programs(2, 3, 4, 101) } }), [
+    '2 BPF programs were loaded by others in the window.',
+    '1 BPF programs of others went away in the window.',
+  ]);
+});
