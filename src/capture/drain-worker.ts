@@ -5,6 +5,7 @@ import { recordAt } from '../native/records.js';
 import { Session } from '../native/session.js';
 import type { DrainSettings, FromDrain, SentError, ToDrain } from './drain-protocol.js';
 import type { Note } from './notes.js';
+import { appendFingerprints } from './pieces.js';
 import { FRAME, removeSpool, SpoolWriter } from './spool.js';
 import { addSubtree } from './subtree.js';
 
@@ -105,7 +106,7 @@ class Drain {
     this.#running = false;
     this.#session.detach();
     while (this.#drainOnce(0) > 0);
-    this.#spool?.append(FRAME.fingerprints, this.#session.fingerprints());
+    if (this.#spool) appendFingerprints(this.#spool, this.#session.fingerprints());
     const counters = this.#session.counters();
     this.#note({ note: 'counters', counters });
     this.#send({ kind: 'stopped', counters });
