@@ -46,7 +46,10 @@ await runTests(
   [],
 );
 // The bundle is what the kernels of the matrix run, so it must be the one of this tree.
-if (isRoot) runScript('scripts/bundle.ts');
+if (isRoot) {
+  runScript('scripts/bundle.ts');
+  runScript('scripts/userlands/fetch.ts');
+}
 await runTests('live', files.filter(isLive), ONE_AT_A_TIME);
 if (isRoot) {
   runScript('scripts/kernels/fetch.ts');

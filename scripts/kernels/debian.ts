@@ -173,7 +173,7 @@ async function privateApt(directory: string, suites: readonly string[]) {
 }
 
 /** Where this machine's own apt gets Debian and its security updates from. */
-async function machineArchive(): Promise<{ main: string; security: string }> {
+export async function machineArchive(): Promise<{ main: string; security: string }> {
   const format = '$(CREATED_BY) $(REPO_URI) $(RELEASE) $(COMPONENT)';
   const { stdout } = await execa('apt-get', ['indextargets', '--format', format]);
   const targets = stdout.split('\n').map((line) => line.split(' '));
