@@ -42,7 +42,7 @@ export async function bootKernel(run: GuestRun): Promise<GuestResult> {
   const results = join(directory, 'results.tar');
   try {
     await writeInitramfs(initramfs, run.files, run.script);
-    const qemu = await execa('qemu-system-x86_64', qemuArguments(run, initramfs, results), {
+    const qemu = await execa(MACHINES[run.kernel.architecture].emulator, qemuArguments(run, initramfs, results), {
       timeout: (BOOT_SECONDS + run.timeoutSeconds + RETURN_SECONDS) * 1000,
       reject: false,
       stdin: 'ignore',
@@ -72,15 +72,20 @@ export async function bootKernel(run: GuestRun): Promise<GuestResult> {
 }
 
 function qemuArguments(run: GuestRun, initramfs: string, results: string): string[] {
+  const machine = MACHINES[run.kernel.architecture];
   // A panic must end the machine at once (panic=-1, -no-reboot), not wait for the time limit. Emulated on a busy machine,
   // ticks come too late for the test of the timer, which ends in such a panic (no_timer_check).
-  const cmdline = `console=ttyS0 panic=-1 loglevel=5 no_timer_check GUEST_TIMEOUT=${run.timeoutSeconds.toFixed()} ${run.cmdline ?? ''}`;
+  const cmdline = [
+    machine.cmdline,
+    `panic=-1 loglevel=5 GUEST_RESULTS=${machine.results} GUEST_TIMEOUT=${run.timeoutSeconds.toFixed()}`,
+    run.cmdline ?? '',
+  ].join(' ');
   return [
     ...['-accel', 'tcg', '-m', `${(run.memoryMegabytes ?? 1024).toFixed()}M`],
     ...['-cpu', run.kernel.cpu],
     ...['-nodefaults', '-display', 'none', '-no-reboot'],
     ...['-kernel', run.kernel.image, '-initrd', initramfs, '-append', cmdline.trim()],
-    ...['-serial', 'stdio', '-serial', `file:${results}`],
+    ...machine.arguments(results),
   ];
 }
 
@@ -100,5 +105,24 @@ async function readTar(archive: Buffer): Promise<Map<string, Buffer>> {
   return files;
 }
 
+/** What differs between the emulated machines: the console is the first serial line, and results leave by another one. */
+const MACHINES = {
+  amd64: {
+    emulator: 'qemu-system-x86_64',
+    cmdline: 'console=ttyS0 no_timer_check',
+    results: '/dev/ttyS1',
+    arguments: (results: string) => ['-serial', 'stdio', '-serial', `file:${results}`],
+  },
+  arm64: {
+    emulator: 'qemu-system-aarch64',
+    cmdline: 'console=ttyAMA0',
+    results: '/dev/ttyS0',
+    // The board has one serial line of its own: the other is a PCI card.
+    arguments: (results: string) => [
+      ...['-machine', 'virt', '-serial', 'stdio'],
+      ...['-chardev', `file,id=results,path=${results}`, '-device', 'pci-serial,chardev=results'],
+    ],
+  },
+} as const;
 const BOOT_SECONDS = 90;
 const RETURN_SECONDS = 60;

@@ -7,9 +7,13 @@ import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/p
 import { join } from 'node:path';
 import { execa } from 'execa';
 
+export type Architecture = 'amd64' | 'arm64';
+
 /** A kernel of the matrix: which suites carry it, and what its package is called there. */
 export interface KernelRelease {
   readonly name: string;
+  /** In Debian's words. */
+  readonly architecture: Architecture;
   readonly suites: readonly string[];
   readonly packages: RegExp;
   /** The processor that qemu emulates, in its words. */
@@ -23,7 +27,8 @@ export interface Kernel {
   readonly name: string;
   /** The package's name and version, e.g. `linux-image-6.1.0-56-cloud-amd64 6.1.192-2`. */
   readonly package: string;
-  /** Path of the bzImage. */
+  readonly architecture: Architecture;
+  /** Path of the bzImage or Image. */
   readonly image: string;
   readonly cpu: string;
   /** Why an older image had to do, where it did. */
@@ -33,6 +38,7 @@ export interface Kernel {
 export const KERNEL_RELEASES: readonly KernelRelease[] = [
   {
     name: '5.10',
+    architecture: 'amd64',
     suites: ['bullseye', 'bullseye-security'],
     packages: /^linux-image-5\.10\.\d+-\d+-cloud-amd64$/,
     cpu: 'qemu64',
@@ -40,6 +46,7 @@ export const KERNEL_RELEASES: readonly KernelRelease[] = [
   },
   {
     name: '6.1',
+    architecture: 'amd64',
     suites: ['bookworm', 'bookworm-security'],
     packages: /^linux-image-6\.1\.\d+-\d+-cloud-amd64$/,
     cpu: 'qemu64',
@@ -47,6 +54,7 @@ export const KERNEL_RELEASES: readonly KernelRelease[] = [
   },
   {
     name: '6.12',
+    architecture: 'amd64',
     suites: ['bookworm-backports', 'bookworm-security'],
     packages: /^linux-image-6\.12\.[\w.+]+-cloud-amd64$/,
     // It crashes early on qemu 7.2's cmpxchg16b.
@@ -56,6 +64,7 @@ export const KERNEL_RELEASES: readonly KernelRelease[] = [
   // Since 6.19 or so the image itself is in linux-binary-*, and linux-image-* only depends on it.
   {
     name: 'newest',
+    architecture: 'amd64',
     suites: ['sid'],
     packages: /^linux-(?:binary|image)-\d[\w.+]*-cloud-amd64$/,
     // Without cmpxchg16b kmalloc_nolock refuses, and with it every new socket storage.
@@ -63,6 +72,16 @@ export const KERNEL_RELEASES: readonly KernelRelease[] = [
     mayBeMissing: true,
   },
 ];
+
+/** Booted by scripts/kernels/arm64.ts, which is no part of `npm test`. */
+export const ARM64_RELEASE: KernelRelease = {
+  name: '6.1-arm64',
+  architecture: 'arm64',
+  suites: ['bookworm', 'bookworm-security'],
+  packages: /^linux-image-6\.1\.\d+-\d+-cloud-arm64$/,
+  cpu: 'cortex-a72',
+  mayBeMissing: true,
+};
 
 /**
  * The newest image of `release`: from `cache` while it is younger than a week, else through apt.
@@ -94,7 +113,8 @@ async function readCached(release: KernelRelease, directory: string) {
     const origin = await readFile(join(directory, 'package'), 'utf8');
     const { mtimeMs } = await stat(join(directory, 'package'));
     await stat(image);
-    const kernel: Kernel = { name: release.name, package: origin.trim(), image, cpu: release.cpu };
+    const { name, architecture, cpu } = release;
+    const kernel: Kernel = { name, architecture, package: origin.trim(), image, cpu };
     return { kernel, ageDays: (Date.now() - mtimeMs) / 86_400_000 };
   } catch {
     return undefined;
@@ -102,10 +122,14 @@ async function readCached(release: KernelRelease, directory: string) {
 }
 
 async function download(release: KernelRelease, directory: string): Promise<Kernel> {
-  const apt = await privateApt(join(directory, 'apt'), release.suites);
+  const apt = await privateApt(join(directory, 'apt'), release.suites, release.architecture);
   // One suite of several may be gone (a security suite ends before its release does): what counts is what was found.
   const update = await apt('apt-get', ['--quiet', '--quiet', 'update'], { reject: false });
-  const { stdout } = await apt('apt-cache', ['--names-only', 'search', 'linux-(image|binary)-.*-cloud-amd64']);
+  const { stdout } = await apt('apt-cache', [
+    '--names-only',
+    'search',
+    `linux-(image|binary)-.*-cloud-${release.architecture}`,
+  ]);
   const names = stdout.split('\n').map((line) => line.split(' ', 1)[0] ?? '');
   const best = names.filter((name) => release.packages.test(name)).sort(byKernelVersion)[0];
   if (best === undefined) throw new Error(`no such package in ${release.suites.join(', ')} ${update.stderr}`.trim());
@@ -124,7 +148,8 @@ async function download(release: KernelRelease, directory: string): Promise<Kern
   await writeFile(join(directory, 'package'), `${best} ${version}\n`);
   await rm(unpacked, { recursive: true });
   await rm(join(directory, 'apt'), { recursive: true });
-  return { name: release.name, package: `${best} ${version}`, image, cpu: release.cpu };
+  const { name, architecture, cpu } = release;
+  return { name, architecture, package: `${best} ${version}`, image, cpu };
 }
 
 /** Newest first; of one version the package that holds the image rather than the one that depends on it. */
@@ -142,14 +167,14 @@ async function findImage(unpacked: string): Promise<string> {
 }
 
 /** Runs apt's tools over a directory of their own, with sources for `suites`. */
-async function privateApt(directory: string, suites: readonly string[]) {
+export async function privateApt(directory: string, suites: readonly string[], architecture: Architecture) {
   const archive = await machineArchive();
   for (const part of ['etc/parts', 'state', 'lists/partial', 'cache/archives/partial']) {
     await mkdir(join(directory, part), { recursive: true });
   }
   const sources = suites.map((suite) => {
     const uri = suite.endsWith('-security') ? archive.security : archive.main;
-    return `deb [arch=amd64 signed-by=${KEYRING}] ${uri} ${suite} main\n`;
+    return `deb [arch=${architecture} signed-by=${KEYRING}] ${uri} ${suite} main\n`;
   });
   await writeFile(join(directory, 'etc/sources.list'), sources.join(''));
   const settings = [
@@ -160,7 +185,8 @@ async function privateApt(directory: string, suites: readonly string[]) {
     'Dir::State::status=/dev/null',
     `Dir::Cache=${directory}/cache`,
     'Dir::Cache::pkgcache=pkgcache.bin',
-    'APT::Architecture=amd64',
+    `APT::Architecture=${architecture}`,
+    `APT::Architectures=${architecture}`,
     'APT::Sandbox::User=root',
     'Acquire::Languages=none',
     'Acquire::Retries=2',

@@ -1,7 +1,7 @@
 #!/bin/busybox sh
 # Process 1 of a guest of the kernel matrix: brings up the least that a capture needs, runs /guest/script under
 # GUEST_TIMEOUT seconds (the kernel hands unknown command-line words to init), and sends /results as one tar
-# stream over the second serial line, because cloud kernels have neither 9p nor a built-in disk driver.
+# stream over the serial line GUEST_RESULTS, because cloud kernels have neither 9p nor a built-in disk driver.
 /bin/busybox mkdir -p /proc /sys /dev /tmp /run /root /results /bin /sbin /etc
 /bin/busybox --install -s /bin
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root SHELL=/bin/sh
@@ -23,6 +23,6 @@ timeout -s TERM -k 5 $GUEST_TIMEOUT sh /guest/script 2>&1 | tee /results/.output
 echo $? >/results/.status
 dmesg >/results/.dmesg
 
-stty -F /dev/ttyS1 raw
-tar -c -C /results . >/dev/ttyS1
+stty -F "$GUEST_RESULTS" raw
+tar -c -C /results . >"$GUEST_RESULTS"
 reboot -f
