@@ -85,7 +85,9 @@ function report(measures: Record<string, Measure[]>): void {
   if (missed.length > 0) process.exitCode = 1;
 }
 
-const seconds = (values: number[]): string => `${median(values).toFixed(2)} (${Math.min(...values).toFixed(2)})`;
+function seconds(values: readonly number[]): string {
+  return `${median(values).toFixed(2)} (${Math.min(...values).toFixed(2)})`;
+}
 
 function median(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[values.length >> 1] ?? NaN;

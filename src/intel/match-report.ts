@@ -14,7 +14,7 @@ export function matchReport(summary: MatchSummary): string[] {
       ...(problemCount > 0
         ? [`${path}: ${counted(problemCount, 'entry', 'entries')} not understood, see feed check`]
         : []),
-      ...(indicators === 0 ? [`${path}: a ${formatName} without any indicator`] : []),
+      ...(indicators === 0 ? [`${path}: ${formatName}, without any indicator`] : []),
     ]),
     ...summary.notCompared.map(({ count, type, reason }) => `not compared: ${count} ${type}, ${reason}`),
     ...(summary.pairsForgotten > 0
