@@ -182,20 +182,23 @@ int tlsnap_ingress(struct __sk_buff *skb)
 	return look_at_ingress(skb);
 }
 
-/* Loaded only when asked for, instead of the two above: the whole object loads on any kernel. */
+/*
+ * Instead of the two above where tlsnap_direct is set. Without it they are the same, so that whoever loads the whole object
+ * gets it loaded.
+ */
 
-SEC("?cgroup_skb/egress")
+SEC("cgroup_skb/egress")
 int tlsnap_egress_direct(struct __sk_buff *skb)
 {
-	return has_storage(skb) ? look_at_egress(skb) : TLSNAP_LET_THROUGH;
+	return !tlsnap_direct || has_storage(skb) ? look_at_egress(skb) : TLSNAP_LET_THROUGH;
 }
 
-SEC("?cgroup_skb/ingress")
+SEC("cgroup_skb/ingress")
 int tlsnap_ingress_direct(struct __sk_buff *skb)
 {
 	struct bpf_sock *sk = skb->sk;
 
-	if (sk && sk->state != BPF_TCP_LISTEN && !has_storage(skb))
+	if (tlsnap_direct && sk && sk->state != BPF_TCP_LISTEN && !has_storage(skb))
 		return TLSNAP_LET_THROUGH;
 	return look_at_ingress(skb);
 }

@@ -117,6 +117,8 @@ export function namedCounters(values: readonly number[]): Counters {
 }
 
 function openTier(addon: Addon, tier: Tier, options: SessionOptions): NativeSession {
+  // libbpf finds kernel functions in the kernel's own BTF alone.
+  const direct = options.btfPath === null && addon.kernelHasFunction('bpf_cast_to_kern_ctx');
   return new addon.Session({
     objectPath: BPF_OBJECT,
     btfPath: options.btfPath ?? '',
@@ -125,6 +127,7 @@ function openTier(addon: Addon, tier: Tier, options: SessionOptions): NativeSess
     tunables: {
       ...tier.tunables,
       ...scopeTunables(options.scope),
+      tlsnap_direct: direct ? 1 : 0,
       tlsnap_wakeup_bytes: Math.floor(options.ringBytes / 4),
       tlsnap_recording: options.recorder ? 1 : 0,
       tlsnap_slot_count: options.recorder?.slots ?? 1,
@@ -135,14 +138,12 @@ function openTier(addon: Addon, tier: Tier, options: SessionOptions): NativeSess
       recorded_processes: options.recorder?.processes ?? 1,
       recorded_exits: options.recorder?.processes ?? 1,
     },
-    programs: programsOf(addon, tier, options),
+    programs: programsOf(tier, options, direct),
   });
 }
 
 /** In the order in which they are attached: nothing announces a connection before it can be followed. */
-function programsOf(addon: Addon, { tracepoints }: Tier, { btfPath, scope, recorder }: SessionOptions): string[] {
-  // libbpf finds kernel functions in the kernel's own BTF alone.
-  const direct = btfPath === null && addon.kernelHasFunction('bpf_cast_to_kern_ctx');
+function programsOf({ tracepoints }: Tier, { scope, recorder }: SessionOptions, direct: boolean): string[] {
   return [
     ...(scope.pid === null ? [] : ['tlsnap_fork']),
     ...(direct ? ['tlsnap_egress_direct', 'tlsnap_ingress_direct'] : ['tlsnap_egress', 'tlsnap_ingress']),
