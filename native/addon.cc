@@ -104,6 +104,7 @@ class SessionWrap : public Napi::ObjectWrap<SessionWrap> {
                         InstanceMethod<&SessionWrap::Counters>("counters"),
                         InstanceMethod<&SessionWrap::Fingerprints>("fingerprints"),
                         InstanceMethod<&SessionWrap::Programs>("programs"),
+                        InstanceMethod<&SessionWrap::Maps>("maps"),
                         InstanceMethod<&SessionWrap::Pin>("pin"), InstanceMethod<&SessionWrap::Detach>("detach"), InstanceMethod<&SessionWrap::Close>("close")});
   }
 
@@ -150,6 +151,18 @@ class SessionWrap : public Napi::ObjectWrap<SessionWrap> {
 
   Napi::Value Programs(const Napi::CallbackInfo& info) {
     return ProgramsToValue(info.Env(), Guard(info.Env(), [&] { return session_->Programs(); }));
+  }
+
+  Napi::Value Maps(const Napi::CallbackInfo& info) {
+    const auto maps = Guard(info.Env(), [&] { return session_->Maps(); });
+    Napi::Array out = Napi::Array::New(info.Env(), maps.size());
+    for (uint32_t i = 0; i < maps.size(); i++) {
+      Napi::Object entry = Napi::Object::New(info.Env());
+      entry.Set("name", maps[i].name);
+      entry.Set("id", maps[i].id);
+      out.Set(i, entry);
+    }
+    return out;
   }
 
   Napi::Value Detach(const Napi::CallbackInfo& info) {

@@ -191,6 +191,18 @@ std::vector<ProgramInfo> Session::Programs() const {
   return programs;
 }
 
+std::vector<MapInfo> Session::Maps() const {
+  std::vector<MapInfo> maps;
+  bpf_map* map = nullptr;
+  bpf_object__for_each_map(map, object()) {
+    bpf_map_info info = {};
+    uint32_t length = sizeof(info);
+    check(bpf_obj_get_info_by_fd(bpf_map__fd(map), &info, &length), "read map info");
+    maps.push_back({bpf_map__name(map), info.id});
+  }
+  return maps;
+}
+
 void Session::Detach() { links_.clear(); }
 
 void Session::Close() {

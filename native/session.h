@@ -27,6 +27,11 @@ struct ProgramInfo {
   std::string tag;  // hexadecimal, as bpftool prints it
 };
 
+struct MapInfo {
+  std::string name;
+  uint32_t id;
+};
+
 class Session {
  public:
   explicit Session(const SessionOptions& options);
@@ -50,6 +55,7 @@ class Session {
   std::vector<uint8_t> Fingerprints() const;
 
   std::vector<ProgramInfo> Programs() const;
+  std::vector<MapInfo> Maps() const;
 
   // Pins these maps, and every attached program and its link, as map_NAME, program_NAME and link_NAME in a folder of a BPF
   // file system: they stay there and at work when this process is gone.

@@ -18,6 +18,7 @@ export type FromDrain =
       readonly tier: string;
       readonly missing: readonly string[];
       readonly programs: readonly { name: string; id: number; tag: string }[];
+      readonly maps: readonly { name: string; id: number }[];
     }
   | { readonly kind: 'armed' }
   /** Whole process and exit records, back to back. */

@@ -28,7 +28,7 @@ class Drain {
     this.#send = send;
     this.#session = Session.open(settings.session);
     const { name, missing } = this.#session.tier;
-    send({ kind: 'loaded', tier: name, missing, programs: this.#session.programs() });
+    send({ kind: 'loaded', tier: name, missing, programs: this.#session.programs(), maps: this.#session.maps() });
   }
 
   take(message: ToDrain): void {

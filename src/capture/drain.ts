@@ -8,6 +8,7 @@ export interface LoadedPrograms {
   readonly tier: string;
   readonly missing: readonly string[];
   readonly programs: readonly { name: string; id: number; tag: string }[];
+  readonly maps: readonly { name: string; id: number }[];
 }
 
 export interface DrainEvents {

@@ -185,6 +185,7 @@ class LiveWindow {
     options.onArmed?.();
     this.#host.act('file-written', options.spool, 'the spool');
     this.#host.act('host-read', '/proc /sys /etc', 'what host.json holds');
+    for (const { name, id } of loaded.maps) this.#host.act('map-created', name, `id ${id}`);
     for (const { name, id, tag } of loaded.programs) this.#host.act('program-loaded', name, `id ${id} tag ${tag}`);
     this.#host.act('link-attached', options.cgroup.path, loaded.programs.map(({ name }) => name).join(' '));
     this.#host.cgroups();

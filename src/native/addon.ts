@@ -49,6 +49,7 @@ export interface NativeSession {
   /** The map of fingerprints: key and value of each entry, back to back. */
   fingerprints(): Buffer;
   programs(): { name: string; id: number; tag: string }[];
+  maps(): { name: string; id: number }[];
   /** Pins these maps, and every attached program and its link, as `map_NAME`, `program_NAME` and `link_NAME`. */
   pin(directory: string, maps: readonly string[]): void;
   /** Takes the programs off their hooks; ring and counters can still be read. */

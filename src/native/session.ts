@@ -103,6 +103,10 @@ export class Session {
     return this.#native.programs();
   }
 
+  maps(): { name: string; id: number }[] {
+    return this.#native.maps();
+  }
+
   detach(): void {
     this.#native.detach();
   }
