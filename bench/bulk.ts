@@ -3,8 +3,8 @@
  *
  *   node --import tsx bench/bulk.ts [ROUNDS] [MEBIBYTES]
  *
- * Needs root and python3. A round sends the data once with a capture on the cgroup and once without, in turns first.
- * README.md says how to read the figures.
+ * Needs root and python3. One capture runs all the time; of two connections between the same two processes it watches
+ * one, and each round sends MEBIBYTES over both. README.md says how to read the figures.
  */
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -15,27 +15,28 @@ import { spreadOf, spreadText } from './spread.js';
 
 const SETTLE_MS = 3000;
 
-const [rounds = 20, mebibytes = 4096] = process.argv.slice(2).map(Number);
-const cgroup = new OwnCgroup();
+const [rounds = 400, mebibytes = 64] = process.argv.slice(2).map(Number);
+const bytes = mebibytes * 2 ** 20;
+const [watched, other] = [new OwnCgroup(), new OwnCgroup()];
 try {
-  const { certificate, key } = makeCertificate(cgroup.folder);
-  const load = [join(import.meta.dirname, 'packet-load.py'), 'bulk', String(mebibytes * 2 ** 20), certificate, key];
-  /** Bytes a nanosecond, which is gigabytes a second. */
-  const send = async (): Promise<number> => {
-    const { numbers } = await cgroup.run('python3', load);
-    return (mebibytes * 2 ** 20) / (numbers[0] ?? Number.NaN);
-  };
-  await send();
-  const pairs: { on: number; off: number }[] = [];
-  for (let round = 0; round < rounds; round++) {
-    const offFirst = round % 2 === 0 ? await send() : null;
+  const { certificate, key } = makeCertificate(watched.folder);
+  const load = join(import.meta.dirname, 'bulk-load.py');
+  const found = await watched.whileCaptured(async () => {
     // In its first second a capture reads the host's processes and sockets: that takes a processor, not the packets.
-    const on = await cgroup.whileCaptured(async () => {
-      await sleep(SETTLE_MS);
-      return send();
-    });
-    pairs.push({ on, off: offFirst ?? (await send()) });
-  }
+    await sleep(SETTLE_MS);
+    return watched.run('python3', [load, watched.path, other.path, String(rounds), String(bytes), certificate, key]);
+  });
+  report(found.numbers);
+} finally {
+  for (const cgroup of [watched, other]) cgroup.remove();
+}
+
+/** @param nanoseconds of each round's watched burst and of its other one, in turn */
+function report(nanoseconds: readonly number[]): void {
+  const pairs = Array.from({ length: nanoseconds.length / 2 }, (_, round) => ({
+    on: bytes / (nanoseconds[2 * round] ?? Number.NaN),
+    off: bytes / (nanoseconds[2 * round + 1] ?? Number.NaN),
+  }));
   const table = new Table({
     style: { head: [], border: [] },
     head: ['one connection, GB/s', 'not attached', 'attached', 'ratio', 'target'],
@@ -48,6 +49,4 @@ try {
     '0.97',
   ]);
   console.log(table.toString());
-} finally {
-  cgroup.remove();
 }

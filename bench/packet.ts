@@ -25,7 +25,7 @@ const pins = `/sys/fs/bpf/tlsnap-bench-${process.pid}`;
 try {
   const { certificate, key } = makeCertificate(watched.folder);
   attachEmpty();
-  const load = [join(import.meta.dirname, 'packet-load.py'), 'turns', String(turns), certificate, key];
+  const load = [join(import.meta.dirname, 'packet-load.py'), String(turns), certificate, key];
   const measure = async (cgroup: OwnCgroup): Promise<Map<string, number>> => {
     const before = programRuns(cgroup.path);
     await cgroup.run('python3', load);
