@@ -10,7 +10,7 @@ export const sharedFlags = {
     helpValue: 'FILE',
     description: 'write here, never over an existing file; - is stdout',
   }),
-  quiet: Flags.boolean({ char: 'q', description: 'print nothing but errors', exclusive: ['verbose'] }),
+  quiet: Flags.boolean({ char: 'q', description: 'print nothing but errors' }),
   verbose: Flags.boolean({ char: 'v', description: 'print more detail', exclusive: ['quiet'] }),
 };
 

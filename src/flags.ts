@@ -130,7 +130,7 @@ export const keyFlag = Flags.string({
 });
 
 export const encryptToFlag = Flags.string({
-  helpValue: 'age1...',
+  helpValue: 'RECIPIENT',
   description: 'encrypt the snapshot to this age recipient, as FILE.age; may be given again',
   multiple: true,
   multipleNonGreedy: true,

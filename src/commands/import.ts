@@ -15,11 +15,10 @@ export default class Import extends BaseCommand {
   static override examples = [
     '<%= config.bin %> <%= command.id %> office.pcapng --output office.tlsnap.tar.gz',
     '<%= config.bin %> <%= command.id %> office.pcap.gz --output office.tlsnap.tar.gz --key ~/.ssh/id_ed25519',
-    'tcpdump -i eth0 -w - tcp port 443 | <%= config.bin %> <%= command.id %> - --output live.tlsnap.tar.gz',
+    '$ tcpdump -i eth0 -w - tcp port 443 | <%= config.bin %> <%= command.id %> - --output live.tlsnap.tar.gz',
   ];
   static override args = {
-    capture: Args.string({
-      name: 'PCAP',
+    pcap: Args.string({
       required: true,
       description: "pcap or pcapng file, gzip'd or not; - is stdin",
     }),
@@ -38,7 +37,7 @@ export default class Import extends BaseCommand {
   async run(): Promise<object> {
     const { args, flags } = await this.parse(Import);
     const result = await writeImport({
-      input: args.capture,
+      input: args.pcap,
       stdin: process.stdin,
       output: flags.output,
       signer: await openSigner(flags.key, askPassphrase),
