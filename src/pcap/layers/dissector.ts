@@ -92,7 +92,7 @@ export class Dissector implements LayerCursor {
     this.destination = offset + 16;
     const protocol = buffer.readUInt8(offset + 9);
     const fragment = buffer.readUInt16BE(offset + 6);
-    if ((fragment & 0x3fff) === 0) return protocol;
+    if ((fragment & 0x3fff) === 0) return this.pastAuthentication(protocol);
     const key =
       `4/${this.scope}/${protocol}/` +
       buffer.toString('latin1', offset + 4, offset + 6) +
@@ -103,8 +103,17 @@ export class Dissector implements LayerCursor {
       (fragment & 0x1fff) * 8,
       (fragment & 0x2000) !== 0,
     )
-      ? protocol
+      ? this.pastAuthentication(protocol)
       : NOTHING;
+  }
+
+  /** What follows an authentication header (RFC 4302), where there is one. */
+  private pastAuthentication(protocol: number): number {
+    if (protocol !== AUTHENTICATION) return protocol;
+    if (this.end - this.offset < 8) return NOTHING;
+    const at = this.offset;
+    this.offset += authenticationLength(this.buffer, at);
+    return this.buffer.readUInt8(at);
   }
 
   private enterIpv6(): number {
@@ -134,8 +143,8 @@ export class Dissector implements LayerCursor {
           if (!whole) return NOTHING;
         }
       } else {
-        const units = this.buffer.readUInt8(at + 1);
-        this.offset += next === AUTHENTICATION ? (units + 2) * 4 : (units + 1) * 8;
+        this.offset +=
+          next === AUTHENTICATION ? authenticationLength(this.buffer, at) : (this.buffer.readUInt8(at + 1) + 1) * 8;
       }
       next = following;
     }
@@ -209,6 +218,10 @@ export class Dissector implements LayerCursor {
     this.scope = scope;
     return true;
   }
+}
+
+function authenticationLength(buffer: Buffer, at: number): number {
+  return (buffer.readUInt8(at + 1) + 2) * 4;
 }
 
 const NOTHING = -1;

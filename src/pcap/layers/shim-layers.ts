@@ -1,7 +1,7 @@
 /**
  * What stands between a link layer and IP, or between IP and the packet it carries: VLAN tags (802.1Q, 802.1ad),
  * MPLS (RFC 3032), PPPoE sessions (RFC 2516), GRE (RFC 2784, 2890), NVGRE, ERSPAN I to III
- * (draft-foschiano-erspan), VXLAN (RFC 7348) and Geneve (RFC 8926).
+ * (draft-foschiano-erspan), VXLAN (RFC 7348) also with group policy, Geneve (RFC 8926), and GTP-U (3GPP TS 29.281).
  */
 import { enterByNibble, enterEthernet, ETHER_TYPE, type LayerCursor } from './link-layer.js';
 
@@ -51,8 +51,8 @@ export function enterUdpTunnel(cursor: LayerCursor, port: number): Scope {
   if (cursor.end - cursor.offset < 8) return -1;
   const { buffer, offset } = cursor;
   if (port === VXLAN_PORT || port === VXLAN_LINUX_PORT) {
-    // The I flag, and nothing else that RFC 7348 or the GPE and GBP drafts do not define.
-    if (buffer.readUInt8(offset) !== VXLAN_VNI_VALID) return -1;
+    // The I flag, with or without the G of group policy, whose other fields stand where RFC 7348 has reserved ones.
+    if ((buffer.readUInt8(offset) & ~VXLAN_GROUP_POLICY) !== VXLAN_VNI_VALID) return -1;
     cursor.offset += 8;
     cursor.etherType = ETHER_TYPE.transparentEthernet;
     return buffer.readUIntBE(offset + 4, 3);
@@ -62,7 +62,33 @@ export function enterUdpTunnel(cursor: LayerCursor, port: number): Scope {
     if (first >> 6 !== 0 || !enterTyped(cursor, 2, 8 + (first & 0x3f) * 4)) return -1;
     return buffer.readUIntBE(offset + 4, 3);
   }
+  // The two directions of a GTP-U tunnel have an id each, so it can not be the scope of a connection.
+  if (port === GTP_USER_PORT) return enterGtpUser(cursor) ? 0 : -1;
   return -1;
+}
+
+/** TS 29.281, section 5: a G-PDU of version 1, whose payload is an IP packet. */
+function enterGtpUser(cursor: LayerCursor): boolean {
+  const { buffer, offset } = cursor;
+  const flags = buffer.readUInt8(offset);
+  if ((flags & GTP_VERSION_AND_TYPE) !== GTP_VERSION_1 || buffer.readUInt8(offset + 1) !== GTP_G_PDU) return false;
+  let at = offset + 8;
+  if (flags & GTP_OPTIONAL_FIELDS) {
+    at += 4;
+    if (at > cursor.end) return false;
+    let next = flags & GTP_EXTENSION ? buffer.readUInt8(at - 1) : 0;
+    while (next !== 0) {
+      if (at >= cursor.end) return false;
+      const length = buffer.readUInt8(at) * 4;
+      if (length === 0 || at + length > cursor.end) return false;
+      at += length;
+      next = buffer.readUInt8(at - 1);
+    }
+  }
+  cursor.offset = at;
+  if (enterByNibble(cursor)) return true;
+  cursor.offset = offset;
+  return false;
 }
 
 /** A header of `length` bytes with its EtherType at `typeAt`. */
@@ -115,6 +141,13 @@ const VXLAN_PORT = 4789;
 /** What Linux used before the port was assigned, and still defaults to. */
 const VXLAN_LINUX_PORT = 8472;
 const VXLAN_VNI_VALID = 0x08;
+const VXLAN_GROUP_POLICY = 0x80;
+const GTP_USER_PORT = 2152;
+const GTP_VERSION_AND_TYPE = 0xf0;
+const GTP_VERSION_1 = 0x30;
+const GTP_OPTIONAL_FIELDS = 0x07;
+const GTP_EXTENSION = 0x04;
+const GTP_G_PDU = 0xff;
 const GENEVE_PORT = 6081;
 const MAX_LABELS = 16;
 const PPP_IPV4 = 0x0021;

@@ -25,8 +25,10 @@ export const nullLittle: Wrap = (ip) => Buffer.concat([Buffer.of(isV6(ip) ? 30 :
 export const nullBig: Wrap = (ip) => Buffer.concat([Buffer.of(0, 0, 0, isV6(ip) ? 24 : 2), ip]);
 export const raw: Wrap = (ip) => ip;
 
-const outer4 = (protocol: number, payload: Buffer): Buffer => {
+/** With the addresses of `like`, where it is given. */
+const outer4 = (protocol: number, payload: Buffer, like?: Buffer): Buffer => {
   const header = Buffer.from('45000000000040004000000' + '00a0000010a000002', 'hex');
+  if (like) like.copy(header, 12, 12, 20);
   header.writeUInt16BE(20 + payload.length, 2);
   header.writeUInt8(protocol, 9);
   header.writeUInt16BE(internetChecksum(header), 10);
@@ -63,8 +65,21 @@ export const erspan3: Wrap = (ip) =>
     outer4(47, Buffer.concat([u16(0x1000), u16(0x22eb), u32(9), u32(0x20010005), u32(0), u32(0), ethernet(ip)])),
   );
 export const vxlan: Wrap = (ip) => ethernet(udp(4789, Buffer.concat([u32(0x08000000), u32(42 << 8), ethernet(ip)])));
+export const vxlanGroupPolicy: Wrap = (ip) =>
+  ethernet(udp(4789, Buffer.concat([u32(0x88000005), u32(42 << 8), ethernet(ip)])));
+const gtpUser = (flags: number, between: Buffer, ip: Buffer): Buffer =>
+  ethernet(udp(2152, Buffer.concat([Buffer.of(flags, 255), u16(between.length + ip.length), u32(7), between, ip])));
+export const gtp: Wrap = (ip) => gtpUser(0x30, Buffer.alloc(0), ip);
+/** A sequence number, and the extension header of a 5G PDU session. */
+export const gtpWithAll: Wrap = (ip) => gtpUser(0x36, Buffer.of(0, 1, 0, 0x85, 1, 0x10, 9, 0), ip);
 export const geneve: Wrap = (ip) =>
   ethernet(udp(6081, Buffer.concat([u16(0x0100), u16(0x6558), u32(42 << 8), u32(0x01020300), ethernet(ip)])));
+/** An authentication header before what an IPv4 packet holds; IPv6 as it is. */
+export const authentication4: Wrap = (ip) => {
+  if (isV6(ip)) return ethernet(ip);
+  const header = Buffer.concat([Buffer.of(ip.readUInt8(9), 4, 0, 0), u32(1), u32(1), Buffer.alloc(12)]);
+  return ethernet(outer4(51, Buffer.concat([header, ip.subarray(20)]), ip));
+};
 /** Hop-by-hop, routing, destination options and an authentication header before TCP; IPv4 as it is. */
 export const extensionHeaders: Wrap = (ip) => {
   if (!isV6(ip)) return ethernet(ip);
