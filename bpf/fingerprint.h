@@ -38,7 +38,7 @@ static __noinline int hash_hello(struct __sk_buff *skb, struct tlsnap_connection
 		return 0;
 	memory->ticket = ticket;
 	connection->hashed = 0;
-	if (ja3_string(skb, at, size) == 0 && md5_string() == 0 && sha256_string() == 0) {
+	if (ja3_string(skb, at, size) == 0 && hash_string() == 0) {
 		store_words(connection->ja3.md5, memory->md5, 4, false);
 		store_words(connection->ja3.sha256, memory->sha256, 8, true);
 		connection->hashed = memory->ticket == ticket;

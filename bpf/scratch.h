@@ -24,9 +24,11 @@ struct tlsnap_scratch {
 	__u32 failed; /* what is there cannot be hashed here */
 	__u32 groups_at, groups_length; /* list bodies within the hello */
 	__u32 formats_at, formats_length;
+	__u32 last; /* where the string's last block begins, with its padding */
+	__u32 reserved;
 	__u32 md5[4];
 	__u32 sha256[8];
-	__u32 schedule[64];
+	__u32 schedule[64]; /* of SHA-256, for the block at hand */
 	__u8 hello[TLSNAP_HASHED_HELLO_MAX + 256]; /* a read may begin at any checked offset and go on a little */
 	__u8 string[TLSNAP_JA3_STRING_MAX + 2 * TLSNAP_DIGEST_BLOCK];
 };

@@ -10,6 +10,22 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 #define TLSNAP_ETHERNET 14 /* test_run wants a link-layer header, whatever is in it */
 
+/* MD5 alone, to tell what it takes: the capture makes both digests at once. */
+__noinline int md5_string(void)
+{
+	struct tlsnap_scratch *memory = get_scratch();
+
+	if (!memory)
+		return -1;
+	begin_digests(memory);
+	for (__u32 i = 0; i < TLSNAP_BLOCKS_MAX; i++) {
+		if (i * TLSNAP_DIGEST_BLOCK > memory->last)
+			break;
+		md5_block(memory, i * TLSNAP_DIGEST_BLOCK, false);
+	}
+	return 0;
+}
+
 /* 0 where the handshake message in the packet has a JA3 string. */
 SEC("tc")
 int unit_ja3_string(struct __sk_buff *skb)
@@ -26,7 +42,7 @@ int unit_ja3_md5(struct __sk_buff *skb)
 SEC("tc")
 int unit_ja3_both(struct __sk_buff *skb)
 {
-	return ja3_string(skb, TLSNAP_ETHERNET, skb->len - TLSNAP_ETHERNET) || md5_string() || sha256_string();
+	return ja3_string(skb, TLSNAP_ETHERNET, skb->len - TLSNAP_ETHERNET) || hash_string();
 }
 
 /* Hashes the packet itself as if it were a JA3 string. */
@@ -44,5 +60,5 @@ int unit_digests(struct __sk_buff *skb)
 		if (bpf_skb_load_bytes(skb, TLSNAP_ETHERNET, memory->string, length))
 			return -1;
 	}
-	return md5_string() || sha256_string();
+	return hash_string();
 }

@@ -110,10 +110,11 @@ function distinct(hellos: readonly KnownHello[]): Uint8Array[] {
 /** TLSNAP_HASHED_HELLO_MAX. */
 const HASHED_HELLO_MAX = 2048;
 
-/** What tells the kernel's bounds: 96 cipher suites and groups, 40 extensions, 4 point formats, 2048 bytes, a string of 1 kB. */
+/** GREASE has no text there; then what tells the kernel's bounds: 96 cipher suites and groups, 40 extensions, 4 point formats, 2048 bytes, a string of 1 kB. */
 const LEFT_TO_USER_SPACE = [
   'one byte where the extension block would be',
   'a byte behind the extensions',
+  'GREASE as the version',
   '97 cipher suites',
   '128 cipher suites',
   '500 cipher suites',
