@@ -2,8 +2,9 @@ import type { Hit } from '../intel/hit.js';
 import type { Snapshot } from '../snapshot/reader.js';
 import type { Handshake } from '../snapshot/schema/handshake.js';
 import { cipherSuiteName } from '../tls/names.js';
-import { type ClientSide, Connections } from './connections.js';
-import { type MarkedBatch, NO_HITS, type Renderer } from './renderer.js';
+import type { ClientSide } from './connections.js';
+import { handshakeDocuments } from './handshake-documents.js';
+import type { Renderer } from './renderer.js';
 import { handshakeSentence } from './sentences.js';
 
 /**
@@ -12,7 +13,6 @@ import { handshakeSentence } from './sentences.js';
  * that, and whatever else it does not know, is under `tlsnap`.
  */
 export function ecsRenderer(snapshot: Snapshot): Renderer {
-  const connections = new Connections();
   const { manifest, manifestSha256 } = snapshot;
   const constant = {
     ecs: { version: ECS_VERSION },
@@ -27,23 +27,7 @@ export function ecsRenderer(snapshot: Snapshot): Renderer {
       }),
     }),
   };
-  return {
-    members: ['handshakes'],
-    shows: ['handshakes'],
-    head: () => '',
-    rows: (batch: MarkedBatch) => {
-      if (batch.member !== 'handshakes') return '';
-      let lines = '';
-      batch.rows.forEach((row, at) => {
-        const client = row.kind === 'server' ? connections.clientOf(row) : null;
-        const hits = batch.hits?.[at] ?? NO_HITS;
-        connections.take(row, hits);
-        lines += `${JSON.stringify({ ...document(row, client, hits, manifestSha256), ...constant })}\n`;
-      });
-      return lines;
-    },
-    end: () => [],
-  };
+  return handshakeDocuments((row, client, hits) => ({ ...document(row, client, hits, manifestSha256), ...constant }));
 }
 
 function document(row: Handshake, client: ClientSide | null, hits: readonly Hit[], snapshot: string): object {

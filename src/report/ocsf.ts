@@ -3,8 +3,9 @@ import type { Snapshot } from '../snapshot/reader.js';
 import type { Manifest } from '../snapshot/schema/manifest.js';
 import type { Handshake } from '../snapshot/schema/handshake.js';
 import { cipherSuiteName } from '../tls/names.js';
-import { type ClientSide, Connections } from './connections.js';
-import { type MarkedBatch, NO_HITS, type Renderer } from './renderer.js';
+import type { ClientSide } from './connections.js';
+import { handshakeDocuments } from './handshake-documents.js';
+import type { Renderer } from './renderer.js';
 import { handshakeSentence } from './sentences.js';
 import { epochMs } from './time.js';
 
@@ -13,24 +14,7 @@ import { epochMs } from './time.js';
  * told with what its client's hello said.
  */
 export function ocsfRenderer(snapshot: Snapshot): Renderer {
-  const connections = new Connections();
-  return {
-    members: ['handshakes'],
-    shows: ['handshakes'],
-    head: () => '',
-    rows: (batch: MarkedBatch) => {
-      if (batch.member !== 'handshakes') return '';
-      let lines = '';
-      batch.rows.forEach((row, at) => {
-        const client = row.kind === 'server' ? connections.clientOf(row) : null;
-        const hits = batch.hits?.[at] ?? NO_HITS;
-        connections.take(row, hits);
-        lines += `${JSON.stringify(event(row, client, hits, snapshot.manifest))}\n`;
-      });
-      return lines;
-    },
-    end: () => [],
-  };
+  return handshakeDocuments((row, client, hits) => event(row, client, hits, snapshot.manifest));
 }
 
 function event(row: Handshake, client: ClientSide | null, hits: readonly Hit[], manifest: Manifest): object {
