@@ -2,7 +2,7 @@ import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { ioError } from '../errors.js';
 import { summaryOf } from '../host/host-facts.js';
-import { kernelRecords, type KernelRecord } from '../native/records.js';
+import type { KernelRecord } from '../native/records.js';
 import { formatTimeNs } from '../snapshot/time-text.js';
 import { checkRecipients, encryptedName, type Recipients } from '../snapshot/encryption.js';
 import type { Action } from '../snapshot/schema/action.js';
@@ -16,10 +16,10 @@ import { FingerprintCache } from '../tls/fingerprint-cache.js';
 import { HelloAssembly, type AssembledHello } from './assembly.js';
 import type { CarvedExecutable } from './carver.js';
 import { coverageOf, type Tally } from './coverage.js';
-import { gather, type Gathered } from './gather.js';
+import { gather, wholeRecords, type Gathered } from './gather.js';
 import { agree, helloRow } from './hello-row.js';
 import { Redactor } from './redaction.js';
-import { FRAME, removeSpool, SpoolReader } from './spool.js';
+import { FRAME, placeOf, removeSpool, SpoolReader } from './spool.js';
 import { WallClock } from './wall-clock.js';
 
 export interface ComposeOptions {
@@ -100,7 +100,9 @@ function writeHellos(options: ComposeOptions, gathered: Gathered, clock: WallClo
     options.onHello?.(row);
   });
   for (const { kind, payload } of new SpoolReader(options.spool).frames()) {
-    if (kind === FRAME.kernel) for (const record of kernelRecords(payload)) assemble(assembly, record);
+    if (kind !== FRAME.kernel) continue;
+    // Counted when it was gathered.
+    for (const record of wholeRecords(payload, () => undefined)) assemble(assembly, record);
   }
   assembly.end();
   return tally;
@@ -148,7 +150,7 @@ function factsOf(gathered: Gathered, tally: Tally, redacted: number): SnapshotFa
           recordsKept: spool.records,
           bytesKept: spool.bytes,
           bytesLost: spool.broken?.bytesLost ?? 0,
-          brokeAt: spool.broken && `${spool.broken.segment} offset ${spool.broken.offset}`,
+          brokeAt: spool.broken && placeOf(spool.broken),
           reason: spool.broken?.reason ?? 'the capture ended without writing its end',
         },
     input: null,

@@ -19,7 +19,7 @@ type Coverage = SnapshotFacts['coverage'];
 
 /** What the window saw and what it did not, so that "no match" means something. */
 export function coverageOf(gathered: Gathered, tally: Tally): Coverage {
-  const { counters, start, end, spool, limits, olderSockets } = gathered;
+  const { counters, start, end, spool, unreadable, limits, olderSockets } = gathered;
   const reconciliation = counters && end ? reconcile(start.source, counters, tally) : null;
   const gap = reconciliation
     ? reconciliation.seen - reconciliation.kept - reconciliation.filtered - reconciliation.lost
@@ -29,6 +29,7 @@ export function coverageOf(gathered: Gathered, tally: Tally): Coverage {
     lossesByKind: {
       ...(counters && lossesOf(counters)),
       ...(spool.broken && { 'spool.bytes': spool.broken.bytesLost }),
+      ...(unreadable > 0 && { 'spool.frames-unreadable': unreadable }),
       ...(tally.disagreements > 0 && { 'kernel.ja3-disagreements': tally.disagreements }),
       ...(gap > 0 && { 'spool.hellos-unaccounted': gap }),
     },

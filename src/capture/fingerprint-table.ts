@@ -39,7 +39,8 @@ export class FingerprintTable {
         startTimeNs: String(startTimeNs),
         ja3,
         ja3Sha256,
-        count: Number(count),
+        // More than a number of JSON holds exactly is no count of hellos.
+        count: Math.min(Number(count), Number.MAX_SAFE_INTEGER),
         firstTime: formatBoot(entry.firstBootTimeNs),
         lastTime: formatBoot(entry.lastBootTimeNs),
         comm: textFields('comm', comm).comm,

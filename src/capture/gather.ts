@@ -1,13 +1,14 @@
 import { TlsnapError } from '../errors.js';
-import { fingerprintEntries, kernelRecords } from '../native/records.js';
+import { fingerprintEntries, kernelRecords, RecordError, type KernelRecord } from '../native/records.js';
 import type { Counters } from '../native/session.js';
 import type { Host } from '../snapshot/schema/host.js';
 import type { SnapshotWriter } from '../snapshot/writer.js';
 import { FingerprintTable } from './fingerprint-table.js';
-import type { EndNote, Note, StartNote } from './notes.js';
+import { NoteReader } from './note-check.js';
+import type { EndNote, StartNote } from './notes.js';
 import { ProcessTable } from './process-table.js';
 import { SocketOwners } from './socket-owners.js';
-import { FRAME, SpoolReader } from './spool.js';
+import { FRAME, placeOf, SpoolReader } from './spool.js';
 
 /** All that the spool says but the hellos. */
 export interface Gathered {
@@ -24,6 +25,8 @@ export interface Gathered {
   /** Connections that --rehandshake closed. */
   readonly closedSockets: number;
   readonly spool: SpoolReader;
+  /** Frames whose links are right, and which hold something else than a capture writes. */
+  readonly unreadable: number;
   /** CLOCK_BOOTTIME of the last record, for a capture that could not write its end. */
   readonly lastBootTimeNs: bigint;
 }
@@ -32,10 +35,24 @@ export interface Gathered {
 export function askedRecipients(directory: string): readonly string[] {
   for (const { kind, payload } of new SpoolReader(directory).frames()) {
     if (kind !== FRAME.note) break;
-    const note = JSON.parse(payload.toString('utf8')) as Note;
-    return note.note === 'start' ? note.encryptTo : [];
+    const note = new NoteReader().read(payload);
+    return note?.note === 'start' ? note.encryptTo : [];
   }
   return [];
+}
+
+/** The records of a frame as far as they are whole. */
+export function wholeRecords(payload: Buffer, onUnreadable: () => unknown): Generator<KernelRecord> {
+  return whole(kernelRecords(payload), onUnreadable);
+}
+
+function* whole<Entry>(entries: Iterable<Entry>, onUnreadable: () => unknown): Generator<Entry> {
+  try {
+    yield* entries;
+  } catch (error) {
+    if (!(error instanceof RecordError)) throw error;
+    onUnreadable();
+  }
 }
 
 /** Reads a spool once. Sockets and actions go straight into the writer; the rest is small enough to be kept. */
@@ -50,9 +67,12 @@ export function gather(directory: string, writer: SnapshotWriter): Gathered {
   let olderSockets = 0;
   let closedSockets = 0;
   let lastBootTimeNs = 0n;
+  const unreadable: string[] = [];
+  const notes = new NoteReader();
+  const giveUp = (): number => unreadable.push(spool.place);
   for (const { kind, payload } of spool.frames()) {
     if (kind === FRAME.kernel) {
-      for (const record of kernelRecords(payload)) {
+      for (const record of wholeRecords(payload, giveUp)) {
         lastBootTimeNs = record.bootTimeNs;
         if (record.type === 'process') table.kernel(record);
         else if (record.type === 'exit') table.exit(record);
@@ -60,11 +80,14 @@ export function gather(directory: string, writer: SnapshotWriter): Gathered {
       continue;
     }
     if (kind === FRAME.fingerprints) {
-      fingerprints.dumped(fingerprintEntries(payload));
+      fingerprints.dumped(whole(fingerprintEntries(payload), giveUp));
       continue;
     }
-    const note = JSON.parse(payload.toString('utf8')) as Note;
-    switch (note.note) {
+    const note = kind === FRAME.note ? notes.read(payload) : null;
+    switch (note?.note) {
+      case undefined:
+        giveUp();
+        break;
       case 'start':
         found.start = note;
         break;
@@ -99,7 +122,13 @@ export function gather(directory: string, writer: SnapshotWriter): Gathered {
     }
   }
   if (!found.start) {
-    throw new TlsnapError('input', directory, 'holds no start of a capture', ['Nothing can be recovered from it.']);
+    const why = spool.broken ? ` (${placeOf(spool.broken)}: ${spool.broken.reason})` : '';
+    throw new TlsnapError('input', directory, `holds no start of a capture${why}`, [
+      'Nothing can be recovered from it.',
+    ]);
+  }
+  if (unreadable.length > 0) {
+    limits.push(`${unreadable.length} frames of the spool hold what no capture writes, the first at ${unreadable[0]}.`);
   }
   return {
     ...found,
@@ -112,6 +141,7 @@ export function gather(directory: string, writer: SnapshotWriter): Gathered {
     olderSockets,
     closedSockets,
     spool,
+    unreadable: unreadable.length,
     lastBootTimeNs,
   };
 }

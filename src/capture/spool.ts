@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import {
   closeSync,
+  constants,
   fsyncSync,
   mkdirSync,
   openSync,
@@ -11,9 +12,10 @@ import {
   writevSync,
   fsync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { ioError, TlsnapError } from '../errors.js';
+import { syncFolder } from '../snapshot/output.js';
 
 /**
  * The spool: what a capture learned, in the order in which it learned it, on disk before anything is made of it.
@@ -53,16 +55,21 @@ export interface SpoolBreak {
 /** Appends frames. Not to be used from two threads. */
 export class SpoolWriter {
   readonly #directory: string;
+  readonly #mostBytes: number;
   #fd: number;
+  /** Descriptors that a sync still works on in another thread: they are not closed under it. */
+  readonly #syncing = new Map<number, number>();
+  readonly #left = new Set<number>();
   #segment = 0;
   #segmentBytes = 0;
   #link: Buffer = FIRST_LINK;
   #records = 0;
   #bytes = 0;
 
-  /** Makes the folder, which must not exist, mode 0700. */
-  constructor(directory: string) {
+  /** Makes the folder, which must not exist, mode 0700. A segment of `segmentBytes` or more gets no further frame. */
+  constructor(directory: string, segmentBytes = SEGMENT_BYTES) {
     this.#directory = directory;
+    this.#mostBytes = segmentBytes;
     try {
       mkdirSync(directory, { mode: 0o700 });
     } catch (error) {
@@ -73,6 +80,13 @@ export class SpoolWriter {
     } catch (error) {
       removeSpool(directory);
       throw spoolError(directory, error);
+    }
+    try {
+      syncFolder(dirname(directory));
+    } catch (error) {
+      this.close();
+      removeSpool(directory);
+      throw ioError(directory, error);
     }
   }
 
@@ -97,7 +111,7 @@ export class SpoolWriter {
     this.#link = linkOf(this.#link, header.subarray(0, LINK_AT), payload);
     this.#link.copy(header, LINK_AT);
     try {
-      if (this.#segmentBytes >= SEGMENT_BYTES) this.#rotate();
+      if (this.#segmentBytes >= this.#mostBytes) this.#rotate();
       writeAll(this.#fd, [header, payload]);
     } catch (error) {
       throw ioError(this.#directory, error);
@@ -109,20 +123,32 @@ export class SpoolWriter {
 
   /** Makes everything so far durable, without holding up the caller. */
   async sync(): Promise<void> {
+    const fd = this.#fd;
+    this.#syncing.set(fd, (this.#syncing.get(fd) ?? 0) + 1);
     try {
-      await promisify(fsync)(this.#fd);
+      await promisify(fsync)(fd);
     } catch (error) {
       throw ioError(this.#directory, error);
+    } finally {
+      this.#synced(fd);
     }
   }
 
   close(): void {
     try {
       fsyncSync(this.#fd);
-      closeSync(this.#fd);
+      if (this.#syncing.has(this.#fd)) this.#left.add(this.#fd);
+      else closeSync(this.#fd);
     } catch (error) {
       throw ioError(this.#directory, error);
     }
+  }
+
+  #synced(fd: number): void {
+    const others = (this.#syncing.get(fd) ?? 1) - 1;
+    if (others > 0) this.#syncing.set(fd, others);
+    else this.#syncing.delete(fd);
+    if (others === 0 && this.#left.delete(fd)) closeSync(fd);
   }
 
   #rotate(): void {
@@ -132,8 +158,11 @@ export class SpoolWriter {
     this.#fd = this.#openSegment();
   }
 
+  /** With a name that outlives a power cut, as what is written into it does. */
   #openSegment(): number {
-    return openSync(join(this.#directory, segmentName(this.#segment)), 'wx', 0o600);
+    const fd = openSync(join(this.#directory, segmentName(this.#segment)), 'wx', 0o600);
+    syncFolder(this.#directory);
+    return fd;
   }
 }
 
@@ -146,6 +175,7 @@ export class SpoolReader {
   #link: Buffer = FIRST_LINK;
   readonly #directory: string;
   readonly #segments: string[];
+  #place = { segment: segmentName(0), offset: 0 };
 
   constructor(directory: string) {
     this.#directory = directory;
@@ -168,6 +198,11 @@ export class SpoolReader {
     return this.#link.toString('hex');
   }
 
+  /** Where the frame begins that was handed out last, in words. */
+  get place(): string {
+    return placeOf(this.#place);
+  }
+
   /** A frame's payload is valid until the next one is taken. */
   *frames(): Generator<SpoolFrame> {
     for (const [index, name] of this.#segments.entries()) {
@@ -175,7 +210,7 @@ export class SpoolReader {
         this.#break(index, name, 0, `the segment before it, ${segmentName(index)}, is missing`);
         return;
       }
-      const fd = openSync(join(this.#directory, name), 'r');
+      const fd = openForReading(join(this.#directory, name));
       try {
         yield* this.#segmentFrames(fd, index, name);
       } finally {
@@ -202,6 +237,7 @@ export class SpoolReader {
       if (!link.equals(header.subarray(LINK_AT)))
         return this.#break(index, name, at, 'a frame does not match its link');
       this.#link = link;
+      this.#place = { segment: name, offset: at };
       this.records++;
       this.bytes += HEADER_BYTES + length;
       at += HEADER_BYTES + length;
@@ -212,7 +248,7 @@ export class SpoolReader {
   #break(index: number, segment: string, offset: number, reason: string): void {
     let bytesLost = -offset;
     for (const name of this.#segments.slice(index)) {
-      const fd = openSync(join(this.#directory, name), 'r');
+      const fd = openForReading(join(this.#directory, name));
       bytesLost += fstatSync(fd).size;
       closeSync(fd);
     }
@@ -234,6 +270,24 @@ export function spoolPath(output: string): string {
 export function snapshotPath(spool: string): string {
   const folder = spool.replace(/\/+$/, '');
   return folder.endsWith(SPOOL_SUFFIX) ? folder.slice(0, -SPOOL_SUFFIX.length) : `${folder}.tlsnap.tar.gz`;
+}
+
+/** In words, for a person. */
+export function placeOf({ segment, offset }: Pick<SpoolBreak, 'segment' | 'offset'>): string {
+  return `${segment} offset ${offset}`;
+}
+
+/** A FIFO under a segment's name must not hold anybody up, nor may it lead elsewhere. */
+function openForReading(path: string): number {
+  let fd: number;
+  try {
+    fd = openSync(path, constants.O_RDONLY | OPEN_REGULAR);
+  } catch (error) {
+    throw ioError(path, error);
+  }
+  if (fstatSync(fd).isFile()) return fd;
+  closeSync(fd);
+  throw new TlsnapError('input', path, 'is not a regular file, as a segment of a spool is');
 }
 
 function linkOf(previous: Buffer, header: Uint8Array, payload: Uint8Array): Buffer {
@@ -277,6 +331,9 @@ function segmentName(index: number): string {
   return `segment-${String(index).padStart(8, '0')}`;
 }
 
+// Windows has neither of the two.
+const { O_NOFOLLOW = 0, O_NONBLOCK = 0 } = constants as Partial<typeof constants>;
+const OPEN_REGULAR = O_NOFOLLOW | O_NONBLOCK;
 const SPOOL_SUFFIX = '.spool';
 const SEGMENT_NAME = /^segment-\d{8}$/;
 const MAGIC = 'TSNP';

@@ -160,13 +160,20 @@ export function recordAt(bytes: Buffer, at: number): { type: number; record: Buf
   return { type: bytes.readUInt16LE(at + members.type[0]), record: bytes.subarray(at, at + size), size };
 }
 
-/** The entries of a dumped map of fingerprints. What is less than an entry at the end is left out. */
+/**
+ * The entries of a dumped map of fingerprints.
+ *
+ * @throws RecordError at the first thing that is no entry; what came before it was handed out
+ */
 export function* fingerprintEntries(bytes: Buffer): Generator<FingerprintEntry> {
   const [key, value] = [LAYOUT.fingerprint_key, LAYOUT.fingerprint];
-  for (let at = 0; at + key.size + value.size <= bytes.length; at += key.size + value.size) {
+  for (let at = 0; at < bytes.length; at += key.size + value.size) {
     const rest = at + key.size;
+    if (rest + value.size > bytes.length) throw new RecordError(`${at}: ${bytes.length - at} bytes are no fingerprint`);
+    const pid = bytes.readBigUInt64LE(at + key.members.pid[0]);
+    if (pid > 0xffff_ffffn) throw new RecordError(`${at}: a process cannot have the pid ${pid}`);
     yield {
-      pid: Number(bytes.readBigUInt64LE(at + key.members.pid[0])),
+      pid: Number(pid),
       startTimeNs: bytes.readBigUInt64LE(at + key.members.start_boot_ns[0]),
       ja3: bytesAt(bytes, at + key.members.ja3_md5[0], key.members.ja3_md5[1]).toString('hex'),
       side: bytes.readUInt32LE(at + key.members.side[0]) === SIDE.SERVER ? 'server' : 'client',

@@ -72,12 +72,16 @@ function moveWithoutReplacing(from: string, to: string): void {
   }
 }
 
-function syncFolder(path: string): void {
+/** Makes the names in a folder durable, where its file system knows of that. Throws what Node's fs throws. */
+export function syncFolder(path: string): void {
   // A folder cannot be opened on Windows, and need not be.
   if (process.platform === 'win32') return;
   const fd = openSync(path === '' ? '.' : path, 'r');
   try {
     fsyncSync(fd);
+  } catch (error) {
+    // fsync(2): what is said of an object that cannot be synchronised.
+    if ((error as NodeJS.ErrnoException).code !== 'EINVAL') throw error;
   } finally {
     closeSync(fd);
   }

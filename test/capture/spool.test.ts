@@ -66,6 +66,17 @@ test('one flipped bit in any byte ends the reading at its frame', (t) => {
   }
 });
 
+test('a segment that is closed while other threads make it durable stays open for them', async (t) => {
+  const writer = new SpoolWriter(join(temporary(t), 'spool'), 1);
+  writer.append(FRAME.note, Buffer.from('first segment'));
+  writer.append(FRAME.note, Buffer.from('second segment'));
+  // More than the threads of the pool, so that some have not begun when it is closed.
+  const syncs = Array.from({ length: 50 }, () => writer.sync());
+  writer.close();
+  // EBADF would be an error of kind io.
+  await t.notThrowsAsync(Promise.all(syncs));
+});
+
 test('a spool that exists already is never written to', (t) => {
   const { directory } = written(t);
   const before = readdirSync(directory);

@@ -6,7 +6,7 @@ export const FORMAT_VERSION = 1;
 
 const text = (description: string) => orNull(Type.String({ description }));
 
-const Case = Type.Object(
+export const Case = Type.Object(
   {
     case: text('case number'),
     evidence: text('evidence number'),
@@ -28,15 +28,12 @@ const HostSummary = Type.Object(
   closed,
 );
 
+export const EndedBy = Type.Enum(['elapsed', 'signal', 'limit', 'dump', 'killed', 'input-end', 'error'], {
+  description: 'dump: a recorder was read; killed: recovered from a spool; input-end: an imported file',
+});
+
 const Window = Type.Object(
-  {
-    asked: text('the duration asked for, ISO 8601'),
-    start: time,
-    end: time,
-    endedBy: Type.Enum(['elapsed', 'signal', 'limit', 'dump', 'killed', 'input-end', 'error'], {
-      description: 'dump: a recorder was read; killed: recovered from a spool; input-end: an imported file',
-    }),
-  },
+  { asked: text('the duration asked for, ISO 8601'), start: time, end: time, endedBy: EndedBy },
   closed,
 );
 
@@ -52,7 +49,7 @@ const Ntp = Type.Object(
   closed,
 );
 
-const ClockReading = Type.Object(
+export const ClockReading = Type.Object(
   { realtime: decimal, monotonic: decimal, boottime: decimal, tai: orNull(decimal), ntp: orNull(Ntp) },
   { ...closed, description: 'the clocks of clock_gettime(2), in nanoseconds, read at one moment' },
 );
