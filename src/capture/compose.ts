@@ -19,7 +19,8 @@ import { coverageOf, type Tally } from './coverage.js';
 import { gather, wholeRecords, type Gathered } from './gather.js';
 import { agree, helloRow } from './hello-row.js';
 import { Redactor } from './redaction.js';
-import { FRAME, placeOf, removeSpool, SpoolReader } from './spool.js';
+import { FRAME, removeSpool } from './spool.js';
+import { placeOf, SpoolReader } from './spool-reader.js';
 import { WallClock } from './wall-clock.js';
 
 export interface ComposeOptions {

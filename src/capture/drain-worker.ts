@@ -6,7 +6,8 @@ import { Session } from '../native/session.js';
 import type { DrainSettings, FromDrain, SentError, ToDrain } from './drain-protocol.js';
 import type { Note } from './notes.js';
 import { appendFingerprints } from './pieces.js';
-import { FRAME, removeSpool, SpoolWriter } from './spool.js';
+import { FRAME, removeSpool } from './spool.js';
+import { SpoolWriter } from './spool-writer.js';
 import { addSubtree } from './subtree.js';
 
 /**

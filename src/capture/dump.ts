@@ -16,7 +16,8 @@ import type { Note } from './notes.js';
 import { appendFingerprints, appendRecords } from './pieces.js';
 import { ProcessWatcher } from './process-watcher.js';
 import { Redactor } from './redaction.js';
-import { FRAME, removeSpool, SpoolWriter } from './spool.js';
+import { FRAME, removeSpool } from './spool.js';
+import { SpoolWriter } from './spool-writer.js';
 import { spoolFor } from './spool-place.js';
 
 export interface DumpOptions {

@@ -8,7 +8,8 @@ import { NoteReader } from './note-check.js';
 import type { EndNote, StartNote } from './notes.js';
 import { ProcessTable } from './process-table.js';
 import { SocketOwners } from './socket-owners.js';
-import { FRAME, placeOf, SpoolReader } from './spool.js';
+import { FRAME } from './spool.js';
+import { placeOf, SpoolReader } from './spool-reader.js';
 
 /** All that the spool says but the hellos. */
 export interface Gathered {

@@ -1,6 +1,7 @@
 import { LAYOUT } from '../native/layout.js';
 import { recordAt } from '../native/records.js';
-import { FRAME, type SpoolWriter } from './spool.js';
+import { FRAME } from './spool.js';
+import { type SpoolWriter } from './spool-writer.js';
 
 /** Appends kernel records, however many, in frames of a few MiB that each hold whole ones. */
 export function appendRecords(spool: SpoolWriter, records: Buffer): void {

@@ -3,7 +3,9 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import { FRAME, SpoolReader, SpoolWriter, snapshotPath, spoolPath } from '../../src/capture/spool.js';
+import { FRAME, snapshotPath, spoolPath } from '../../src/capture/spool.js';
+import { SpoolReader } from '../../src/capture/spool-reader.js';
+import { SpoolWriter } from '../../src/capture/spool-writer.js';
 import { TlsnapError } from '../../src/errors.js';
 
 const PAYLOADS = [Buffer.from('{"note":"start"}'), Buffer.alloc(0), Buffer.alloc(200, 7), Buffer.from('last')];
