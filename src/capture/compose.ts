@@ -13,6 +13,7 @@ import type { Signer } from '../snapshot/signer.js';
 import { SnapshotWriter, type WrittenSnapshot } from '../snapshot/writer.js';
 import type { HandshakeRow } from '../snapshot/timeline-file.js';
 import { FingerprintCache } from '../tls/fingerprint-cache.js';
+import type { BlindSpots } from './blind-spots.js';
 import { HelloAssembly, type AssembledHello } from './assembly.js';
 import type { CarvedExecutable } from './carver.js';
 import { coverageOf, type Tally } from './coverage.js';
@@ -42,6 +43,7 @@ export interface Composed {
   readonly snapshot: WrittenSnapshot;
   readonly handshakes: number;
   readonly processes: number;
+  readonly blindSpots: BlindSpots;
 }
 
 /**
@@ -75,7 +77,7 @@ export async function compose(options: ComposeOptions): Promise<Composed> {
     for (const action of lastActions(options)) writer.actions.add(action);
     const snapshot = await writer.finish(factsOf(gathered, tally, redactor.redacted), options.signer);
     if (options.removesSpool) removeSpool(options.spool);
-    return { snapshot, handshakes: tally.rows, processes };
+    return { snapshot, handshakes: tally.rows, processes, blindSpots: gathered.blindSpots };
   } finally {
     writer.close();
   }
@@ -83,7 +85,7 @@ export async function compose(options: ComposeOptions): Promise<Composed> {
 
 function writeHellos(options: ComposeOptions, gathered: Gathered, clock: WallClock, writer: SnapshotWriter): Tally {
   const cache = new FingerprintCache();
-  const tally: Tally = { rows: 0, filtered: 0, truncated: 0, withoutProcess: 0, disagreements: 0 };
+  const tally: Tally = { rows: 0, filtered: 0, truncated: 0, disagreements: 0 };
   const assembly = new HelloAssembly((hello) => {
     // Of an accepted connection the owner shows with the answer: only then is it known whether it is in scope.
     if (gathered.start.scope.pid !== null && !hello.owner) {
@@ -95,7 +97,7 @@ function writeHellos(options: ComposeOptions, gathered: Gathered, clock: WallClo
     writer.handshakes.add(clock.timeNs(hello.bootTimeNs), row);
     tally.rows++;
     if (!row.hello.complete) tally.truncated++;
-    if (process.attribution === 'none') tally.withoutProcess++;
+    gathered.blindSpots.hello(row);
     if (row.kernel && hello.ja3 && !agree(hello.ja3, row.fingerprints)) tally.disagreements++;
     gathered.fingerprints.hello(row, hello.bootTimeNs);
     options.onHello?.(row);

@@ -1,10 +1,9 @@
 import type { Hit } from '../intel/hit.js';
-import type { WrittenSnapshot } from '../snapshot/writer.js';
+import type { Composed } from './compose.js';
 
 /** What the responder reads when the window is over, a line each; the last two go into the case notes. */
 export function coverageBlock(
-  { manifest, path, manifestSha256 }: WrittenSnapshot,
-  processes: number,
+  { snapshot: { manifest, path, manifestSha256 }, processes, blindSpots }: Composed,
   hits: readonly Hit[] = [],
 ): string[] {
   const { coverage, window, signer, recovered } = manifest;
@@ -17,10 +16,14 @@ export function coverageBlock(
       ? [
           `seen        ${reconciliation.seen} = ${reconciliation.kept} kept + ${reconciliation.filtered} filtered + ${reconciliation.lost} lost`,
         ]
-      : []),
+      : recovered
+        ? ['seen        not known: killed, the capture could not count to its end']
+        : []),
     `losses      ${losses.length === 0 ? 'none' : losses.join(', ')}`,
     `incomplete  ${coverage.hellosTruncated} hellos cut short, ${coverage.hellosWithoutProcess} without a process`,
     `not seen    ${coverage.socketsOlderThanWindow ?? 0} connections older than the window, ${coverage.connectionsWithoutHello ?? 0} connections without a hello`,
+    ...blindSpots.olderLines().map((line) => `older       ${line}`),
+    ...blindSpots.ownerlessLines().map((line) => `no process  ${line}`),
     ...(recovered
       ? [`recovered   ${recovered.recordsKept} records; ${recovered.reason ?? ''} (${recovered.brokeAt ?? 'end'})`]
       : []),

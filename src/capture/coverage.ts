@@ -10,7 +10,6 @@ export interface Tally {
   /** Hellos of accepted connections that turned out to be of no process in scope. */
   filtered: number;
   truncated: number;
-  withoutProcess: number;
   /** Hellos whose digests by the kernel are not those of their bytes. */
   disagreements: number;
 }
@@ -19,8 +18,8 @@ type Coverage = SnapshotFacts['coverage'];
 
 /** What the window saw and what it did not, so that "no match" means something. */
 export function coverageOf(gathered: Gathered, tally: Tally): Coverage {
-  const { counters, start, end, spool, unreadable, limits, olderSockets } = gathered;
-  const reconciliation = counters && end ? reconcile(start.source, counters, tally) : null;
+  const { counters, start, end, spool, unreadable, limits, blindSpots } = gathered;
+  const reconciliation = counters && end ? reconcile(counters, tally) : null;
   const gap = reconciliation
     ? reconciliation.seen - reconciliation.kept - reconciliation.filtered - reconciliation.lost
     : 0;
@@ -34,29 +33,26 @@ export function coverageOf(gathered: Gathered, tally: Tally): Coverage {
       ...(gap > 0 && { 'spool.hellos-unaccounted': gap }),
     },
     hellosTruncated: tally.truncated,
-    hellosWithoutProcess: tally.withoutProcess,
-    connectionsWithoutHello: counters && counters.CONNECTED + counters.ACCEPTED - counters.WITH_HELLO,
+    hellosWithoutProcess: blindSpots.ownerless,
+    // A hello may have reached a listener whose connection never came to be.
+    connectionsWithoutHello: counters && Math.max(0, counters.CONNECTED + counters.ACCEPTED - counters.WITH_HELLO),
     // Nobody listed the sockets when a recorder started.
-    socketsOlderThanWindow: start.source === 'recorder' ? null : olderSockets,
+    socketsOlderThanWindow: start.source === 'recorder' ? null : blindSpots.olderSockets,
     kernelFeaturesMissing: [...start.missing],
     limits: [...limits],
     notes: notesOf(gathered, tally),
     redacted: 0,
-    reconciliation: reconciliation && { ...reconciliation, lost: reconciliation.lost + Math.max(0, gap) },
+    reconciliation: reconciliation && { ...reconciliation, lost: reconciliation.lost + gap },
   };
 }
 
 /** Not of a killed capture, whose last counters are older than its last records. */
-function reconcile(
-  source: Gathered['start']['source'],
-  counters: Counters,
-  { rows, filtered }: Tally,
-): NonNullable<Coverage['reconciliation']> {
+function reconcile(counters: Counters, { rows, filtered }: Tally): NonNullable<Coverage['reconciliation']> {
   const counted = counters.CLIENT_HELLOS + counters.SERVER_HELLOS;
   const lost = counters.LOST_HELLOS + counters.OVERWRITTEN;
-  // A recorder goes on while it is read: what came between the counters and the slots was seen too.
-  const seen = source === 'recorder' ? Math.max(counted, rows + filtered + lost) : counted;
-  return { seen, kept: rows, filtered, lost };
+  // A recorder goes on while it is read: what came between the counters and the slots was seen too. Else more than was
+  // counted cannot come out, and if it did, it was seen.
+  return { seen: Math.max(counted, rows + filtered + lost), kept: rows, filtered, lost };
 }
 
 function lossesOf(counters: Counters): Record<string, number> {

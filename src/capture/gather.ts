@@ -3,6 +3,7 @@ import { fingerprintEntries, kernelRecords, RecordError, type KernelRecord } fro
 import type { Counters } from '../native/session.js';
 import type { Host } from '../snapshot/schema/host.js';
 import type { SnapshotWriter } from '../snapshot/writer.js';
+import { BlindSpots } from './blind-spots.js';
 import { FingerprintTable } from './fingerprint-table.js';
 import { NoteReader } from './note-check.js';
 import type { EndNote, StartNote } from './notes.js';
@@ -22,7 +23,7 @@ export interface Gathered {
   readonly table: ProcessTable;
   readonly owners: SocketOwners;
   readonly fingerprints: FingerprintTable;
-  readonly olderSockets: number;
+  readonly blindSpots: BlindSpots;
   /** Connections that --rehandshake closed. */
   readonly closedSockets: number;
   readonly spool: SpoolReader;
@@ -65,7 +66,7 @@ export function gather(directory: string, writer: SnapshotWriter): Gathered {
   const found = { start: null as StartNote | null, end: null as EndNote | null, counters: null as Counters | null };
   const limits: string[] = [];
   let host: Host | null = null;
-  let olderSockets = 0;
+  const blindSpots = new BlindSpots();
   let closedSockets = 0;
   let lastBootTimeNs = 0n;
   const unreadable: string[] = [];
@@ -99,7 +100,7 @@ export function gather(directory: string, writer: SnapshotWriter): Gathered {
         for (const row of note.rows) {
           writer.sockets.add(row);
           owners.add(row);
-          if (row.when === 'start' && row.state === 'ESTABLISHED') olderSockets++;
+          blindSpots.socket(row);
         }
         break;
       case 'cgroups':
@@ -139,7 +140,7 @@ export function gather(directory: string, writer: SnapshotWriter): Gathered {
     table,
     owners,
     fingerprints,
-    olderSockets,
+    blindSpots,
     closedSockets,
     spool,
     unreadable: unreadable.length,

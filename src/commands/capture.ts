@@ -65,7 +65,7 @@ export default class Capture extends BaseCommand {
     const output = flags.output ?? defaultFileName(hostname(), new Date().toISOString());
     const progress = new ProgressLine(flags.quiet ? null : process.stderr);
     const end = endSignal();
-    const { snapshot, handshakes, processes, hits } = await capture({
+    const captured = await capture({
       output,
       signer: await openSigner(flags.key, askPassphrase),
       windowMs: flags.window.ms,
@@ -89,10 +89,10 @@ export default class Capture extends BaseCommand {
       progress.clear();
       end.release();
     });
+    const { snapshot, handshakes, processes, hits } = captured;
     const { coverage, signer, window } = snapshot.manifest;
     if (Object.keys(coverage.lossesByKind).length > 0 || hits.length > 0) this.found();
-    const lines = flags.quiet ? [] : coverageBlock(snapshot, processes, hits);
-    for (const line of lines) this.logToStderr(printable(line));
+    for (const line of flags.quiet ? [] : coverageBlock(captured, hits)) this.logToStderr(printable(line));
     const { path, manifestSha256 } = snapshot;
     return { snapshot: path, manifestSha256, signer, window, handshakes, processes, coverage, hits };
   }

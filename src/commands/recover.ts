@@ -32,17 +32,18 @@ export default class Recover extends BaseCommand {
 
   async run(): Promise<object> {
     const { args, flags } = await this.parse(Recover);
-    const { snapshot, handshakes, processes } = await compose({
+    const composed = await compose({
       spool: args.spool,
       output: flags.output ?? snapshotPath(args.spool),
       signer: await openSigner(flags.key, askPassphrase),
       encryptTo: flags['encrypt-to'] ?? askedRecipients(args.spool),
       removesSpool: flags.remove,
     });
+    const { snapshot, handshakes, processes } = composed;
     const { coverage, recovered, window } = snapshot.manifest;
     if (Object.keys(coverage.lossesByKind).length > 0) this.found();
     if (!flags.quiet) {
-      for (const line of coverageBlock(snapshot, processes)) this.logToStderr(printable(line));
+      for (const line of coverageBlock(composed)) this.logToStderr(printable(line));
     }
     return {
       snapshot: snapshot.path,

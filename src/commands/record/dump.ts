@@ -41,7 +41,7 @@ export default class RecordDump extends BaseCommand {
       import('../../capture/coverage-block.js'),
       import('../../snapshot/signer.js'),
     ]);
-    const { snapshot, handshakes, processes, hits } = await dump(reading, {
+    const captured = await dump(reading, {
       output: flags.output ?? defaultFileName(hostname(), new Date().toISOString()),
       signer: await openSigner(flags.key, askPassphrase),
       feeds: flags.feed ?? [],
@@ -51,9 +51,10 @@ export default class RecordDump extends BaseCommand {
       ...evidenceOf(flags),
       toolVersion: this.config.version,
     });
+    const { snapshot, handshakes, processes, hits } = captured;
     const { coverage, signer, window } = snapshot.manifest;
     if (Object.keys(coverage.lossesByKind).length > 0 || hits.length > 0) this.found();
-    const lines = flags.quiet ? [] : coverageBlock(snapshot, processes, hits);
+    const lines = flags.quiet ? [] : coverageBlock(captured, hits);
     for (const line of lines) this.logToStderr(printable(line));
     const { path, manifestSha256 } = snapshot;
     return { snapshot: path, manifestSha256, signer, window, readMs, handshakes, processes, coverage, hits };
