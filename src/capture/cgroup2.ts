@@ -1,6 +1,7 @@
 import { readdirSync, statSync, statfsSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 import { TlsnapError } from '../errors.js';
+import type { CgroupDirectory } from '../native/inventory.js';
 import { parseMountinfo } from '../procfs/mountinfo.js';
 import { Procfs } from '../procfs/procfs.js';
 
@@ -48,6 +49,16 @@ export function cgroupPaths(mount: string, limit = MAX_CGROUPS): Record<string, 
     }
   }
   return paths;
+}
+
+/** The cgroups whose hooks see what a watched one's do: it, those above and those below. */
+export function relatedCgroups({ mount, path }: Pick<WatchedCgroup, 'mount' | 'path'>): CgroupDirectory[] {
+  if (mount === null) return [];
+  const isAbove = (above: string, below: string): boolean =>
+    above === below || below.startsWith(above === '/' ? above : `${above}/`);
+  return Object.entries(cgroupPaths(mount))
+    .filter(([, found]) => isAbove(found, path) || isAbove(path, found))
+    .map(([id, found]) => ({ id, path: found, directory: join(mount, found) }));
 }
 
 function cgroup2Mount(procfs: Procfs): string | null {

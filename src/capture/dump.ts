@@ -4,12 +4,13 @@ import { loadingEnvironment } from '../host/own-view.js';
 import { HostReader } from '../host/reader.js';
 import { bpfObjects } from '../native/inventory.js';
 import type { RecorderReading } from '../native/recorder.js';
+import { withOwners } from '../procfs/bpf-holders.js';
 import { checkRecipients, encryptedName, type Recipients } from '../snapshot/encryption.js';
 import { createOutput } from '../snapshot/output.js';
 import type { Manifest } from '../snapshot/schema/manifest.js';
 import type { Signer } from '../snapshot/signer.js';
 import { Carver, type CarveMode } from './carver.js';
-import { findCgroup } from './cgroup2.js';
+import { findCgroup, relatedCgroups } from './cgroup2.js';
 import { composeMatched, openMatcher, type Captured } from './compose-matched.js';
 import { HostNotes } from './host-notes.js';
 import type { Note } from './notes.js';
@@ -85,14 +86,15 @@ async function writeSpool(
   const notes = new HostNotes(reader, { mount, cgroup: facts.cgroup, scope: facts.scope }, note);
   const self = { pid: process.pid, environment: loadingEnvironment(process.env) };
   const host = await reader.host({ roots: HOST_ROOTS, self });
-  const bpf = { before: null, after: bpfObjects(new Set(facts.programs.map(({ id }) => id))) };
+  const ours = new Set(facts.programs.map(({ id }) => id));
+  const after = bpfObjects(ours, relatedCgroups({ mount, path: facts.cgroup }));
   note({
     note: 'start',
     spoolVersion: 1,
     source: 'recorder',
     toolVersion: options.toolVersion,
     case: options.case,
-    host: { ...host, bpf },
+    host: { ...host, bpf: { before: null, after } },
     asked: null,
     clocks: facts.clocks,
     tier: facts.tier,
@@ -114,13 +116,14 @@ async function writeSpool(
   appendFingerprints(spool, fingerprints);
   watcher.take(processes);
   notes.cgroups();
-  const [settled] = await Promise.all([watcher.settle(SETTLE_MS), notes.sockets('end')]);
+  const [settled, holders] = await Promise.all([watcher.settle(SETTLE_MS), notes.sockets('end')]);
   if (!settled) note({ note: 'limit', text: 'Some processes were not read from /proc in time.' });
   const gone = counters.RECORDED - watcher.seen;
   if (gone > 0)
     note({ note: 'limit', text: `What the kernel knew of ${gone} processes was overwritten by newer ones.` });
   note({ note: 'counters', counters });
   const clockStep = clockStepNs(facts.clocks, clocks);
+  const bpf = { before: null, after: withOwners(after, holders) };
   note({ note: 'host', host: { ...host, bpf, clockStepNs: clockStep, hiddenProcesses: notes.hidden() } });
   note({ note: 'end', endedBy: 'dump', clocks });
 }

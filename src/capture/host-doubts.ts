@@ -20,17 +20,27 @@ export function hostDoubts({ self, preload, modules, hiddenProcesses, clockStepN
 }
 
 function bpfDoubts(before: BpfObjects | null, after: BpfObjects | null): string[] {
-  if (!before) return ['The BPF programs of others could not be listed.'];
-  const others = new Set(before.links.filter(({ ours, target }) => !ours && target?.startsWith('cgroup ')));
+  const listed = before ?? after;
+  if (!listed) return ['The BPF programs of others could not be listed.'];
+  const beside = besideOurs(listed);
+  const doubts = beside > 0 ? [`${beside} BPF programs of others are on the hooks that tlsnap uses.`] : [];
+  // A recorder is at work before anybody lists what else is.
+  if (!before) return doubts;
   const known = new Set(before.programs.map(({ id }) => id));
   const loaded = after?.programs.filter(({ id, ours }) => !ours && !known.has(id)) ?? [];
   const left = new Set(after?.programs.map(({ id }) => id));
   const unloaded = after ? before.programs.filter(({ id, ours }) => !ours && !left.has(id)) : [];
   return [
-    ...(others.size > 0 ? [`${others.size} BPF programs of others are on cgroups too.`] : []),
+    ...doubts,
     ...(loaded.length > 0 ? [`${loaded.length} BPF programs were loaded by others in the window.`] : []),
     ...(unloaded.length > 0 ? [`${unloaded.length} BPF programs of others went away in the window.`] : []),
   ];
+}
+
+/** At the same hooks of the watched cgroup, of those above and of those below, with a link or without. */
+function besideOurs({ attachments = [], programs }: BpfObjects): number {
+  const ours = new Set(programs.filter((program) => program.ours).map(({ id }) => id));
+  return new Set(attachments.map(({ programId }) => programId).filter((id) => !ours.has(id))).size;
 }
 
 function nameOf(variable: string): string {

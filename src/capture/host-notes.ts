@@ -2,6 +2,7 @@ import { hiddenProcesses, type SeenProcess } from '../host/hidden-processes.js';
 import type { HostReader } from '../host/reader.js';
 import type { Scope } from '../native/scope.js';
 import { formatTimeNs } from '../snapshot/time-text.js';
+import type { BpfHolders } from '../procfs/bpf-holders.js';
 import { descendants } from '../procfs/descendants.js';
 import { Procfs } from '../procfs/procfs.js';
 import type { Host } from '../snapshot/schema/host.js';
@@ -56,8 +57,8 @@ export class HostNotes {
     if (mount !== null) this.#note({ note: 'cgroups', paths: cgroupPaths(mount) });
   }
 
-  /** The open sockets of what is watched; `onRows` is told of them too. */
-  async sockets(when: Socket['when'], onRows?: (rows: Socket[]) => void): Promise<void> {
+  /** The open sockets of what is watched; `onRows` is told of them too. Returns what else the descriptors told. */
+  async sockets(when: Socket['when'], onRows?: (rows: Socket[]) => void): Promise<BpfHolders> {
     this.act('sockets-read', '/proc', `every process's descriptors and network tables, at the ${when}`);
     const subtree = this.#subtree();
     const sweep = await this.#reader.sockets(when, (rows) => {
@@ -76,6 +77,7 @@ export class HostNotes {
       limit(`${sweep.netnsWithoutProcess.length} network namespaces without a process were not looked into`);
     }
     if (sweep.errors.length > 0) limit(`${sweep.errors.length} tables of sockets could not be read`);
+    return sweep.bpf;
   }
 
   /** Processes that the kernel told of and /proc does not list. */

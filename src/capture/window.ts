@@ -6,12 +6,13 @@ import { readClocks } from '../native/clocks.js';
 import { bpfObjects } from '../native/inventory.js';
 import type { Counters } from '../native/session.js';
 import type { Scope } from '../native/scope.js';
+import { withOwners } from '../procfs/bpf-holders.js';
 import { Procfs } from '../procfs/procfs.js';
 import type { BpfObjects, Host } from '../snapshot/schema/host.js';
 import type { Recipients } from '../snapshot/encryption.js';
 import type { Manifest } from '../snapshot/schema/manifest.js';
 import type { Process } from '../snapshot/schema/process.js';
-import type { WatchedCgroup } from './cgroup2.js';
+import { relatedCgroups, type WatchedCgroup } from './cgroup2.js';
 import { DrainThread } from './drain.js';
 import { HostNotes } from './host-notes.js';
 import type { Note } from './notes.js';
@@ -162,7 +163,7 @@ class LiveWindow {
     const loaded = await this.#drain.loaded();
     const host = await hostFacts;
     const ours = new Set(loaded.programs.map(({ id }) => id));
-    const bpfBefore = bpfObjects(ours);
+    const bpfBefore = bpfObjects(ours, relatedCgroups(options.cgroup));
     const clocks = readClocks();
     await this.#drain.attach(options.cgroup.directory, {
       note: 'start',
@@ -189,10 +190,10 @@ class LiveWindow {
     for (const { name, id, tag } of loaded.programs) this.#host.act('program-loaded', name, `id ${id} tag ${tag}`);
     this.#host.act('link-attached', options.cgroup.path, loaded.programs.map(({ name }) => name).join(' '));
     this.#host.cgroups();
-    await this.#host.sockets('start', (rows) => this.#rehandshake.consider(rows));
+    const holders = await this.#host.sockets('start', (rows) => this.#rehandshake.consider(rows));
     for (const { action, subject, detail } of this.#rehandshake.run(new Procfs()))
       this.#host.act(action, subject, detail);
-    return { host, bpfBefore, ours, clocks };
+    return { host, bpfBefore: withOwners(bpfBefore, holders), ours, clocks };
   }
 
   /** Until the time is over, a signal comes, a limit is reached, or the draining thread fails. */
@@ -230,10 +231,10 @@ class LiveWindow {
     const clocks = readClocks();
     this.#host.act('link-detached', this.#options.cgroup.path, null);
     this.#host.cgroups();
-    const [settled] = await Promise.all([this.#watcher.settle(SETTLE_MS), this.#host.sockets('end')]);
+    const [settled, holders] = await Promise.all([this.#watcher.settle(SETTLE_MS), this.#host.sockets('end')]);
     if (!settled) this.#note({ note: 'limit', text: 'Some processes were not read from /proc in time.' });
     const { host, bpfBefore, ours } = before;
-    const bpfAfter = bpfObjects(ours);
+    const bpfAfter = withOwners(bpfObjects(ours, relatedCgroups(this.#options.cgroup)), holders);
     await this.#drain.finish([
       {
         note: 'host',

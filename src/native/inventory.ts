@@ -1,10 +1,25 @@
-import type { BpfObjects } from '../snapshot/schema/host.js';
-import { isNativeError, loadAddon } from './addon.js';
+import type { BpfAttachment, BpfLink, BpfObjects } from '../snapshot/schema/host.js';
+import { isNativeError, loadAddon, type Addon } from './addon.js';
 
-/** Which BPF programs and links the kernel runs; null where it may not be asked. `ours` are the ids of our own programs. */
-export function bpfObjects(ours: ReadonlySet<number>): BpfObjects | null {
+/** A cgroup to ask what runs at its hooks. */
+export interface CgroupDirectory {
+  /** Decimal; what links name it by. */
+  readonly id: string;
+  /** Below the root of the hierarchy. */
+  readonly path: string;
+  readonly directory: string;
+}
+
+/**
+ * Which BPF programs and links the kernel runs, and which of them are at the hooks of these cgroups; null where it may not be
+ * asked. Who holds them open is not known here.
+ *
+ * @param ours ids of our own programs
+ */
+export function bpfObjects(ours: ReadonlySet<number>, cgroups: readonly CgroupDirectory[]): BpfObjects | null {
   const addon = loadAddon();
   try {
+    const links = linksOf(addon, ours);
     return {
       programs: addon.loadedPrograms().map(({ id, type, name, tag, uid, loadBootNs }) => ({
         id,
@@ -16,21 +31,57 @@ export function bpfObjects(ours: ReadonlySet<number>): BpfObjects | null {
         ours: ours.has(id),
         owners: [],
       })),
-      links: addon.loadedLinks().map(({ id, type, programId, cgroupId, attachType }) => ({
-        id,
-        type: LINK_TYPES[type] ?? `type-${type}`,
-        programId: programId === 0 ? null : programId,
-        attachType: attachType === 0 && cgroupId === 0n ? null : (ATTACH_TYPES[attachType] ?? `type-${attachType}`),
-        target: cgroupId === 0n ? null : `cgroup ${cgroupId}`,
-        ours: ours.has(programId),
-        owners: [],
-      })),
+      links,
+      ...(cgroups.length > 0 && { attachments: cgroups.flatMap((cgroup) => attachmentsAt(addon, cgroup, links)) }),
     };
   } catch (error) {
     if (isNativeError(error)) return null;
     throw error;
   }
 }
+
+function linksOf(addon: Addon, ours: ReadonlySet<number>): BpfLink[] {
+  return addon.loadedLinks().map(({ id, type, programId, cgroupId, attachType }) => ({
+    id,
+    type: LINK_TYPES[type] ?? `type-${type}`,
+    programId: programId === 0 ? null : programId,
+    attachType: attachType === 0 && cgroupId === 0n ? null : (ATTACH_TYPES[attachType] ?? `type-${attachType}`),
+    target: cgroupId === 0n ? null : `cgroup ${cgroupId}`,
+    ours: ours.has(programId),
+    owners: [],
+  }));
+}
+
+/** Whoever attaches without a link (systemd does) is in no list of links. */
+function attachmentsAt(
+  addon: Addon,
+  { id, path, directory }: CgroupDirectory,
+  links: readonly BpfLink[],
+): BpfAttachment[] {
+  return HOOKS.flatMap(({ hook, attachType }) => {
+    let programs: number[];
+    try {
+      programs = addon.attachedPrograms(directory, hook);
+    } catch (error) {
+      // Gone meanwhile.
+      if (isNativeError(error) && error.code !== 'EPERM') return [];
+      throw error;
+    }
+    return programs.map((programId) => {
+      const link = links.find(
+        (one) => one.programId === programId && one.attachType === attachType && one.target === `cgroup ${id}`,
+      );
+      return { cgroup: path, attachType, programId, linkId: link?.id ?? null };
+    });
+  });
+}
+
+/** Where our own programs are, by their names in the addon and in bpftool. */
+const HOOKS = [
+  { hook: 'egress', attachType: 'cgroup_inet_egress' },
+  { hook: 'ingress', attachType: 'cgroup_inet_ingress' },
+  { hook: 'sockops', attachType: 'cgroup_sock_ops' },
+] as const;
 
 // include/uapi/linux/bpf.h: enum bpf_prog_type, bpf_link_type and bpf_attach_type, in the words of bpftool.
 const PROGRAM_TYPES = [

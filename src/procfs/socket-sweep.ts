@@ -1,13 +1,14 @@
 import { closeSync, constants, openSync, readSync } from 'node:fs';
 import { StringDecoder } from 'node:string_decoder';
 import type { Socket, SocketOwner } from '../snapshot/schema/socket.js';
+import { noHolders, takeDescriptor, type BpfHolders } from './bpf-holders.js';
 import { errorCode } from './field-errors.js';
 import { hidepidOf, parseMountinfo } from './mountinfo.js';
 import { namespaceInode } from './namespaces.js';
 import { briefly } from './parents.js';
 import type { Procfs } from './procfs.js';
 import { parseSocketLine } from './socket-table.js';
-import { readSockets } from './sockets-of-process.js';
+import { openDescriptors, socketInode } from './sockets-of-process.js';
 
 export interface SweepLimits {
   maxSockets: number;
@@ -23,6 +24,8 @@ export interface SocketSweep {
   /** Network namespaces that are mounted somewhere but in which no process runs: their sockets are not listed. */
   netnsWithoutProcess: number[];
   processes: number;
+  /** Found on the way. */
+  bpf: BpfHolders;
   /** Processes whose descriptors could not be read (permission): their sockets have no owner. */
   processesUnreadable: number;
   /** The hidepid option of the mount, where processes of others are hidden by it. */
@@ -84,6 +87,7 @@ interface ProcessPass {
   owners: Map<string, SocketOwner[]>;
   /** By network namespace, a few processes through which its tables can be read. */
   readers: Map<number, number[]>;
+  bpf: BpfHolders;
   processes: number;
   processesUnreadable: number;
   truncated: boolean;
@@ -91,7 +95,14 @@ interface ProcessPass {
 
 function sweepProcesses(procfs: Procfs, deadline: number): ProcessPass {
   const { pids, truncated } = procfs.pids();
-  const pass: ProcessPass = { owners: new Map(), readers: new Map(), processes: 0, processesUnreadable: 0, truncated };
+  const pass: ProcessPass = {
+    owners: new Map(),
+    readers: new Map(),
+    bpf: noHolders(),
+    processes: 0,
+    processesUnreadable: 0,
+    truncated,
+  };
   for (const pid of pids) {
     if (Date.now() > deadline) {
       pass.truncated = true;
@@ -105,9 +116,16 @@ function sweepProcesses(procfs: Procfs, deadline: number): ProcessPass {
         if (!readers) pass.readers.set(netns, [pid]);
         else if (readers.length < READERS_PER_NETNS) readers.push(pid);
 
-        const inodes = new Set(readSockets(directory).map(({ inode }) => inode));
-        if (inodes.size === 0) return;
+        const inodes = new Set<string>();
+        const objects: { fd: number; target: string }[] = [];
+        for (const descriptor of openDescriptors(directory)) {
+          const inode = socketInode(descriptor.target);
+          if (inode !== null) inodes.add(inode);
+          else if (descriptor.target.startsWith('anon_inode:bpf')) objects.push(descriptor);
+        }
+        if (inodes.size === 0 && objects.length === 0) return;
         const { row } = briefly(procfs, directory);
+        for (const descriptor of objects) takeDescriptor(pass.bpf, directory, descriptor, row.comm);
         for (const inode of inodes) {
           const holders = pass.owners.get(inode);
           if (!holders) pass.owners.set(inode, [row]);

@@ -39,3 +39,18 @@ test("others' BPF programs that come and go in the window are told, and our own 
     '1 BPF programs of others went away in the window.',
   ]);
 });
+
+test('a program of another on the hooks that we use is told once, however many hooks it is on, with a link or without', (t) => {
+  const at = (programId: number, linkId: number | null) => ({
+    cgroup: '/',
+    attachType: 'cgroup_inet_egress',
+    programId,
+    linkId,
+  });
+  const programs = [1, 2, 100].map((id) => ({ ...PROGRAM, id, ours: id === 100 }));
+  const attachments = [at(1, null), at(1, null), at(2, 7), at(100, 8)];
+  const told = ['2 BPF programs of others are on the hooks that tlsnap uses.'];
+  t.deepEqual(hostDoubts({ ...QUIET, bpf: { before: { programs, links: [], attachments }, after: null } })[0], told[0]);
+  // A recorder has no before.
+  t.deepEqual(hostDoubts({ ...QUIET, bpf: { before: null, after: { programs, links: [], attachments } } }), told);
+});

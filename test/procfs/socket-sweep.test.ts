@@ -101,6 +101,7 @@ test('bounds are kept, and that something was left out is said', (t) => {
   t.like(all.rows[4999], { netns: 9, inode: '77', owners: [{ pid: 3, comm: 'x', exe: null }] });
   t.deepEqual(all.summary, {
     sockets: 5000,
+    bpf: { programs: new Map(), links: new Map() },
     netns: [9],
     netnsWithoutProcess: [10],
     processes: 1,

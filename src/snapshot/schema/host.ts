@@ -125,7 +125,32 @@ export const BpfLink = Type.Object(
   closed,
 );
 
-export const BpfObjects = Type.Object({ programs: Type.Array(BpfProgram), links: Type.Array(BpfLink) }, closed);
+export const BpfAttachment = Type.Object(
+  {
+    cgroup: Type.String({ description: 'path below the root of the cgroup2 hierarchy' }),
+    attachType: Type.String(),
+    programId: uint32,
+    linkId: orNull(
+      Type.Integer({ ...uint32, description: 'null: attached without a link, or by one that is not listed' }),
+    ),
+  },
+  closed,
+);
+
+export const BpfObjects = Type.Object(
+  {
+    programs: Type.Array(BpfProgram),
+    links: Type.Array(BpfLink),
+    attachments: Type.Optional(
+      Type.Array(BpfAttachment, {
+        description:
+          'who else is on the hooks that tlsnap uses: what runs at the egress, ingress and sockops hooks of the watched ' +
+          'cgroup, of those above and of those below, in order; absent where it could not be asked',
+      }),
+    ),
+  },
+  closed,
+);
 
 /** `host.json`: what helps to judge how far the host can be believed. */
 export const Host = Type.Object(
@@ -164,4 +189,6 @@ export type Host = Static<typeof Host>;
 export type HiddenProcess = Static<typeof HiddenProcess>;
 export type BpfProgram = Static<typeof BpfProgram>;
 export type BpfLink = Static<typeof BpfLink>;
+export type BpfAttachment = Static<typeof BpfAttachment>;
+export type BpfOwner = Static<typeof BpfOwner>;
 export type BpfObjects = Static<typeof BpfObjects>;
