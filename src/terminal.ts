@@ -35,7 +35,7 @@ export function table(
 ): string {
   const cells = rows.map((row) => head.map((_, column) => printable(String(row[column] ?? '-'))));
   const natural = head.map((title, column) =>
-    Math.max(stringWidth(title), ...cells.map((row) => stringWidth(row[column] ?? ''))),
+    cells.reduce((widest, row) => Math.max(widest, widthOf(row[column] ?? '')), widthOf(title)),
   );
   const widths = fitted(
     natural,
@@ -70,11 +70,11 @@ function fitted(natural: readonly number[], width: number): number[] {
 
 /** The text in `width` columns, with `…` where something was cut off. */
 export function shortened(cell: string, width: number): string {
-  if (stringWidth(cell) <= width) return cell;
+  if (widthOf(cell) <= width) return cell;
   let kept = '';
   let used = 1;
   for (const { segment } of new Intl.Segmenter().segment(cell)) {
-    used += stringWidth(segment);
+    used += widthOf(segment);
     if (used > width) break;
     kept += segment;
   }
@@ -82,7 +82,23 @@ export function shortened(cell: string, width: number): string {
 }
 
 export function padded(text: string, width: number): string {
-  return text + ' '.repeat(Math.max(0, width - stringWidth(text)));
+  return text + ' '.repeat(Math.max(0, width - widthOf(text)));
+}
+
+/**
+ * Columns of a terminal. Of a long text in pieces: string-width takes time in the square of the length, and a server name may
+ * have 64 kB. Where a piece ends within a character of several code points, it is one off.
+ */
+function widthOf(text: string): number {
+  if (text.length <= PIECE) return stringWidth(text);
+  let width = 0;
+  for (let at = 0; at < text.length;) {
+    const last = text.charCodeAt(at + PIECE - 1);
+    const end = at + PIECE + (last >= 0xd800 && last < 0xdc00 ? 1 : 0);
+    width += stringWidth(text.slice(at, end));
+    at = end;
+  }
+  return width;
 }
 
 function hex4(unit: number): string {
@@ -92,4 +108,5 @@ function hex4(unit: number): string {
 // C0, DEL, C1; format, surrogate, private use and unassigned; line and paragraph separators.
 const UNSAFE = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Cn}\p{Zl}\p{Zp}]/gu;
 const GAP = 2;
+const PIECE = 256;
 const NARROWEST = 4;

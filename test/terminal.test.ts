@@ -1,7 +1,7 @@
 import test from 'ava';
 import fc from 'fast-check';
 import stringWidth from 'string-width';
-import { printable, printableJson, table } from '../src/terminal.js';
+import { printable, printableJson, shortened, table } from '../src/terminal.js';
 
 test('controls, escapes, bidirectional marks and invisible characters are shown, and text is not', (t) => {
   t.is(printable('\u001b]0;x\u0007\n\u009b\u007f'), '\\x1b]0;x\\x07\\x0a\\x9b\\x7f');
@@ -37,4 +37,15 @@ test('a table fits its width, whatever is in it, and shows all where there is ro
 test('a table without rows has its head, and colours only where they are asked for', (t) => {
   t.is(table(['a', 'b'], [], { color: false }), 'a  b');
   t.true(table(['a', 'b'], [], { color: true }).includes('\u001b['));
+});
+
+test('a cell of a megabyte takes no time, and is as wide as its characters', (t) => {
+  const started = performance.now();
+  const long = '=\u001b漢'.repeat(200_000);
+  const [head = '', row = ''] = table(['name', 'x'], [[long, 'y']], { width: Infinity, color: false }).split('\n');
+  // One column for the sign, four for the escape, two for the character; two between the table's columns.
+  t.is(head.length, 7 * 200_000 + 3);
+  t.is(row.length, 6 * 200_000 + 3);
+  t.is(shortened('=漢'.repeat(200_000), 8), '=漢=漢=…');
+  t.true(performance.now() - started < 10_000);
 });

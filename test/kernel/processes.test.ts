@@ -176,6 +176,42 @@ testUnless(reason, 'a deleted executable and one in memory are named and hashed'
   }
 });
 
+testUnless(reason, 'an executable that is replaced is hashed as it runs, never by what has its name now', async (t) => {
+  const { stage, port, client, hello } = await prepare(t);
+  const sha256 = await sha256Of(client);
+  const python = await pythonExecutable();
+  const replaceAndRun = [
+    'import os, sys',
+    'program, other, *arguments = sys.argv[1:]',
+    'fd = os.open(program, os.O_RDONLY)',
+    'os.rename(other, program)',
+    "os.execv('/proc/self/fd/%d' % fd, [program, *arguments])",
+  ].join('\n');
+  const program = join(stage.directory, 'updated');
+  const other = await executableOf('tac');
+  const pids: (number | undefined)[] = [];
+  const captured = await stage.capture(async () => {
+    for (const linger of [['1500'], []]) {
+      await copyFile(client, program);
+      await copyFile(other, `${program}.new`);
+      const args = ['-c', replaceAndRun, program, `${program}.new`, String(port), hello.file, ...linger];
+      const running = stage.run(python, args);
+      pids.push(running.pid);
+      await running.catch(() => undefined);
+    }
+  });
+  t.is(await sha256Of(program), await sha256Of(other), 'it was not replaced');
+  const [slow, quick] = pids;
+  for (const pid of pids) {
+    t.is(only(t, sentBy(captured, pid, port), 'replaced').process?.exe, program);
+    t.like(only(t, rowsOf(captured, pid), 'row'), { exe: program, exeDeleted: true });
+  }
+  t.like(rowsOf(captured, slow)[0], { exeSha256: sha256, exeHashedFrom: 'process' });
+  // Of the one that was gone only its own file would do, and that has no name any more.
+  const [gone] = rowsOf(captured, quick);
+  t.true(gone?.exeSha256 === null || gone?.exeSha256 === sha256, gone?.exeSha256 ?? '');
+});
+
 testUnless(reason, 'a path too deep for the kernel is never taken for the path that it ends with', async (t) => {
   const { stage, port, client, hello } = await prepare(t);
   const folder = join(stage.directory, ...Array.from({ length: 30 }, () => 'd'), 'usr/bin');
