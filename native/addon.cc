@@ -5,14 +5,12 @@
 
 #include "error.h"
 #include "inventory.h"
+#include "log.h"
 #include "recorder.h"
 #include "session.h"
 #include "sockets.h"
 
 namespace tlsnap {
-
-CallError::CallError(int code, std::string call)
-    : std::runtime_error(call + ": " + strerror(code)), code_(code), call_(std::move(call)) {}
 
 namespace {
 
@@ -22,7 +20,7 @@ namespace {
   thrown.Set("code", Napi::String::New(env, strerrorname_np(error.code()) ? strerrorname_np(error.code()) : "UNKNOWN"));
   thrown.Set("errno", Napi::Number::New(env, error.code()));
   thrown.Set("syscall", Napi::String::New(env, error.call()));
-  thrown.Set("log", Napi::String::New(env, TakeLog()));
+  thrown.Set("log", Napi::String::New(env, error.log()));
   throw thrown;
 }
 
@@ -80,8 +78,8 @@ Napi::Value BytesToValue(Napi::Env env, const std::vector<uint8_t>& bytes) {
   return Napi::Buffer<uint8_t>::Copy(env, bytes.data(), bytes.size());
 }
 
-SessionOptions ReadOptions(const Napi::Object& value) {
-  SessionOptions options;
+LoadOptions ReadOptions(const Napi::Object& value) {
+  LoadOptions options;
   options.object_path = value.Get("objectPath").As<Napi::String>();
   options.btf_path = value.Get("btfPath").As<Napi::String>();
   options.ring_bytes = value.Get("ringBytes").As<Napi::Number>();
@@ -91,7 +89,8 @@ SessionOptions ReadOptions(const Napi::Object& value) {
   const Napi::Object entries = value.Get("mapEntries").As<Napi::Object>();
   for (const auto& [name, number] : entries)
     options.map_entries[name.As<Napi::String>()] = static_cast<Napi::Value>(number).As<Napi::Number>().Uint32Value();
-  options.programs = ReadNames(value.Get("programs"));
+  const Napi::Array parts = value.Get("parts").As<Napi::Array>();
+  for (uint32_t i = 0; i < parts.Length(); i++) options.parts.push_back(ReadNames(static_cast<Napi::Value>(parts[i])));
   return options;
 }
 
@@ -110,7 +109,8 @@ class SessionWrap : public Napi::ObjectWrap<SessionWrap> {
 
   explicit SessionWrap(const Napi::CallbackInfo& info)
       : Napi::ObjectWrap<SessionWrap>(info), session_(Guard(info.Env(), [&] {
-          return std::make_unique<Session>(ReadOptions(info[0].As<Napi::Object>()));
+          const Napi::Object options = info[0].As<Napi::Object>();
+          return std::make_unique<Session>(ReadOptions(options), ReadNames(options.Get("programs")));
         })) {}
 
  private:

@@ -7,17 +7,20 @@
 
 namespace tlsnap {
 
-// A call that failed: `code` is the positive errno, `call` the operation's name.
+// A call that failed: `code` is the positive errno, `call` the operation's name, `log` what libbpf said of it on the thread
+// that made the call.
 class CallError : public std::runtime_error {
  public:
   CallError(int code, std::string call);
 
   int code() const { return code_; }
   const std::string& call() const { return call_; }
+  const std::string& log() const { return log_; }
 
  private:
   int code_;
   std::string call_;
+  std::string log_;
 };
 
 // Throws for a negative result: libbpf returns -errno, system calls return -1 and set errno.

@@ -3,23 +3,14 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "handles.h"
+#include "loaded-object.h"
 
 namespace tlsnap {
-
-struct SessionOptions {
-  std::string object_path;
-  std::string btf_path;  // empty: the running kernel's own
-  uint32_t ring_bytes = 0;
-  // By the name of the `const volatile` variable; of an array its first elements.
-  std::map<std::string, std::vector<uint64_t>> tunables;
-  std::vector<std::string> programs;             // the programs to load, in the order in which they are attached
-  std::map<std::string, uint32_t> map_entries;   // by map name
-};
 
 struct ProgramInfo {
   std::string name;
@@ -34,7 +25,8 @@ struct MapInfo {
 
 class Session {
  public:
-  explicit Session(const SessionOptions& options);
+  // Loads the parts of `options`. `programs` are all the programs in them, in the order in which they are attached.
+  Session(const LoadOptions& options, std::vector<std::string> programs);
 
   // Attaches the loaded programs in their order.
   // An empty path stands for the root of the cgroup2 hierarchy, reached through a mount that nobody else sees.
@@ -69,10 +61,9 @@ class Session {
 
  private:
   static int TakeRecord(void* session, void* data, size_t size);
-  bpf_object* object() const;
-  int MapFd(const char* name) const;
+  const LoadedObject& object() const;
 
-  Object object_;
+  std::unique_ptr<LoadedObject> object_;
   std::vector<std::string> programs_;
   Ring ring_;
   std::vector<Link> links_;
@@ -80,11 +71,5 @@ class Session {
   size_t used_ = 0;
   size_t capacity_ = 0;
 };
-
-// The log that libbpf wrote on this thread since the last call, the verifier's included; bounded.
-std::string TakeLog();
-
-// Sends libbpf's messages into TakeLog instead of stderr.
-void CaptureLog();
 
 }  // namespace tlsnap

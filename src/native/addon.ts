@@ -33,8 +33,10 @@ export interface NativeSessionOptions {
   /** By the variable's name; of an array its first elements. */
   tunables: Record<string, number | readonly number[]>;
   mapEntries: Record<string, number>;
-  /** The programs to load, in the order in which they are attached. */
+  /** The programs in the order in which they are attached. */
   programs: string[];
+  /** All of them again: each part is loaded by a thread of its own. */
+  parts: string[][];
 }
 
 export interface NativeSession {
@@ -138,11 +140,7 @@ const LIBRARY = fileURLToPath(new URL('../../native/build/tlsnap.node', import.m
 
 /** Loads the addon, when it is first needed: no offline command does. */
 export function loadAddon(): Addon {
-  if (process.platform !== 'linux') {
-    throw new TlsnapError('unavailable', 'this host', `live capture needs Linux, and this is ${process.platform}`, [
-      'Run it on the suspect Linux host; verify, replay, match, diff and report work here.',
-    ]);
-  }
+  requireLinux();
   try {
     return createRequire(import.meta.url)(LIBRARY) as Addon;
   } catch (error) {
@@ -159,6 +157,15 @@ export function loadAddon(): Addon {
           ],
       error,
     );
+  }
+}
+
+/** Throws a TlsnapError where nothing can be captured, because this is another system. */
+export function requireLinux(): void {
+  if (process.platform !== 'linux') {
+    throw new TlsnapError('unavailable', 'this host', `live capture needs Linux, and this is ${process.platform}`, [
+      'Run it on the suspect Linux host; verify, replay, match, diff and report work here.',
+    ]);
   }
 }
 

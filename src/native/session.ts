@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { TlsnapError } from '../errors.js';
 import { BPF_OBJECT, isNativeError, loadAddon, type Addon, type NativeError, type NativeSession } from './addon.js';
 import { COUNTER, LAYOUT } from './layout.js';
@@ -123,6 +124,7 @@ export function namedCounters(values: readonly number[]): Counters {
 function openTier(addon: Addon, tier: Tier, options: SessionOptions): NativeSession {
   // libbpf finds kernel functions in the kernel's own BTF alone.
   const direct = options.btfPath === null && addon.kernelHasFunction('bpf_cast_to_kern_ctx');
+  const programs = programsOf(tier, options, direct);
   return new addon.Session({
     objectPath: BPF_OBJECT,
     btfPath: options.btfPath ?? '',
@@ -142,7 +144,8 @@ function openTier(addon: Addon, tier: Tier, options: SessionOptions): NativeSess
       recorded_processes: options.recorder?.processes ?? 1,
       recorded_exits: options.recorder?.processes ?? 1,
     },
-    programs: programsOf(tier, options, direct),
+    programs,
+    parts: partsOf(programs),
   });
 }
 
@@ -156,6 +159,16 @@ function programsOf({ tracepoints }: Tier, { scope, recorder }: SessionOptions, 
     ...(tracepoints ? ['tlsnap_exit'] : []),
     'tlsnap_sockops',
   ];
+}
+
+/**
+ * The kernel's verifier takes the time of whoever loads a program, and two thirds of it all go to the programs that see
+ * packets: each is loaded by a thread of its own, where there are processors for both.
+ */
+function partsOf(programs: string[]): string[][] {
+  if (availableParallelism() < 2) return [programs];
+  const isIngress = (name: string): boolean => name.startsWith('tlsnap_ingress');
+  return [programs.filter((name) => !isIngress(name)), programs.filter(isIngress)];
 }
 
 /** The decoder was generated from an object's BTF; this makes sure that it was this object's. */
