@@ -2,7 +2,7 @@ import { checkRecipients, encryptedName } from '../snapshot/encryption.js';
 import { createOutput } from '../snapshot/output.js';
 import type { Signer } from '../snapshot/signer.js';
 import { Carver, type CarveMode } from './carver.js';
-import { composeMatched, openMatcher, type Captured } from './compose-matched.js';
+import type { Captured } from './compose-matched.js';
 import { Redactor } from './redaction.js';
 import { spoolFor } from './spool-place.js';
 import { keepWindow, type WindowOptions } from './window.js';
@@ -22,14 +22,37 @@ export async function capture(options: CaptureOptions): Promise<Captured> {
   await checkRecipients(options.encryptTo);
   new Redactor(options.redact);
   createOutput(encryptedName(options.output, options.encryptTo));
-  const matcher = await openMatcher(options.feeds);
+  // What is wrong with a feed is said before the window; without feeds nothing of this is needed before its end.
+  let composing = options.feeds.length > 0 ? composer(options) : null;
+  await composing;
   const spool = spoolFor(options.output);
   const carver = new Carver(options.carve);
   try {
-    await keepWindow({ ...options, spool, onProcess: (row) => carver.see(row) });
+    await keepWindow({
+      ...options,
+      spool,
+      onProcess: (row) => carver.see(row),
+      onArmed: () => {
+        options.onArmed?.();
+        // At once, and not at the end: a program on a stick or of a package may be gone by then.
+        composing ??= composer(options);
+        composing.catch(() => undefined);
+      },
+    });
     options.onWindowEnd?.();
-    return await composeMatched(options, spool, matcher, carver);
+    return await (
+      await (composing ?? composer(options))
+    )(spool, carver);
   } finally {
     await carver.close();
   }
+}
+
+type Composer = (spool: string, carver: Carver) => Promise<Captured>;
+
+/** Reads the feeds; what it returns makes the snapshot of a spool. */
+async function composer(options: CaptureOptions): Promise<Composer> {
+  const { composeMatched, openMatcher } = await import('./compose-matched.js');
+  const matcher = await openMatcher(options.feeds);
+  return (spool, carver) => composeMatched(options, spool, matcher, carver);
 }
