@@ -1,7 +1,7 @@
 /** Packages of many small files are the better part of the time that a command takes to start: these become few. */
 import { createRequire } from 'node:module';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, extname, join, resolve } from 'node:path';
 import { build, type Format } from 'esbuild';
 
 /** A package to merge: its folder, and those of its files that are imported from outside. */
@@ -13,6 +13,7 @@ export interface MergedPackage {
 
 export const MERGED_PACKAGES: readonly MergedPackage[] = [
   { folder: 'node_modules/@oclif/core', format: 'cjs', entries: ['lib/index.js'] },
+  { folder: 'node_modules/archiver', format: 'esm', entries: ['index.js'] },
   { folder: 'node_modules/typebox', format: 'esm', entries: ['build/index.mjs', 'build/compile/index.mjs'] },
 ];
 
@@ -32,7 +33,7 @@ export async function mergeModules(root: string, { folder, format, entries }: Me
     splitting: format === 'esm',
     platform: 'node',
     format,
-    ...(format === 'esm' && { outExtension: { '.js': '.mjs' } }),
+    ...(format === 'esm' && { outExtension: { '.js': extname(entries[0] ?? '') } }),
     target: 'node20',
     absWorkingDir: root,
     write: false,
@@ -40,6 +41,8 @@ export async function mergeModules(root: string, { folder, format, entries }: Me
     logLevel: 'error',
     // oclif asks for it where a plugin is written in TypeScript.
     external: ['typescript'],
+    // What is CommonJS among the inlined packages asks for Node's own modules this way.
+    ...(format === 'esm' && { banner: { js: REQUIRE } }),
     ...(format === 'cjs' && { footer: { js: namesOf(entries.map((entry) => join(home, entry))) } }),
   });
   const inputs = Object.keys(metafile.inputs).map((input) => resolve(root, input));
@@ -58,3 +61,6 @@ function namesOf(files: readonly string[]): string {
   const names = files.flatMap((file) => Object.keys(load(file) as object)).filter((name) => name !== '__esModule');
   return `0 && (module.exports = { ${names.sort().join(', ')} });`;
 }
+
+const REQUIRE =
+  "import { createRequire as requireFrom } from 'node:module'; const require = requireFrom(import.meta.url);";
