@@ -97,7 +97,7 @@ static int is_steering(const char *variable)
 __attribute__((used)) _Noreturn void launch(long *stack)
 {
 	static char root[PATH_SIZE], loader[PATH_SIZE + 64], libraries[PATH_SIZE + 64], node[PATH_SIZE + 64],
-		script[PATH_SIZE + 64];
+		script[PATH_SIZE + 64], configuration[PATH_SIZE + 64], variable[PATH_SIZE + 80];
 	long argc = stack[0], count = 0, has_home = 0, has_shell = 0;
 	char **argv = (char **)(stack + 1), **environment = argv + argc + 1;
 	const char *arguments[argc + 16];
@@ -112,6 +112,8 @@ __attribute__((used)) _Noreturn void launch(long *stack)
 		join(script, root, "/app/bin/bundled.js");
 		join(root, root, "/runtime");
 	}
+	/* In the place of the host's /etc/ssl/openssl.cnf, which may name a library to load. */
+	join(variable, "OPENSSL_CONF=", join(configuration, root, "/openssl.cnf"));
 	arguments[count++] = join(loader, root, LOADER);
 	arguments[count++] = "--inhibit-cache";
 	arguments[count++] = "--library-path";
@@ -129,7 +131,7 @@ __attribute__((used)) _Noreturn void launch(long *stack)
 
 	while (environment[all])
 		all++;
-	const char *clean[all + 3];
+	const char *clean[all + 4];
 
 	for (long i = 0; i < all; i++) {
 		has_home |= starts_with(environment[i], "HOME=");
@@ -143,6 +145,7 @@ __attribute__((used)) _Noreturn void launch(long *stack)
 		clean[kept++] = "HOME=/";
 	if (!has_shell)
 		clean[kept++] = "SHELL=/bin/sh";
+	clean[kept++] = variable;
 	clean[kept] = 0;
 
 	syscall3(SYS_EXECVE, (long)loader, (long)arguments, (long)clean);

@@ -31,6 +31,8 @@ export async function assembleRuntime(project: string, root: string): Promise<Bu
     libraries.push(library);
   }
 
+  // Node would load what the host's openssl.cnf names.
+  await writeFile(join(root, 'runtime', 'openssl.cnf'), '');
   await compileLauncher(join(root, 'tlsnap'));
   await copyFile(join(root, 'tlsnap'), join(root, 'runtime/node'));
   return libraries.sort((left, right) => (left.name < right.name ? -1 : 1));
@@ -44,18 +46,32 @@ async function pinnedNode(): Promise<string> {
 
 async function writeLibrary({ name, origin }: BundledLibrary, folder: string): Promise<void> {
   const content = await readFile(origin);
-  await writeFile(join(folder, name), name.startsWith('ld-linux') ? withoutPreload(content) : content, { mode: 0o755 });
+  await writeFile(join(folder, name), name.startsWith('ld-linux') ? withoutHost(content) : content, { mode: 0o755 });
 }
 
 /**
- * The loader with an empty name in the place of /etc/ld.so.preload, which it would read whatever its options: the
- * favourite way of a rootkit into every process.
+ * The loader without what it would read whatever its options: /etc/ld.so.preload, the favourite way of a rootkit into every
+ * process, and the folders of the system, where it would look for a library that the bundle does not have, as the C
+ * library does for the modules that /etc/nsswitch.conf names.
  */
-function withoutPreload(loader: Buffer): Buffer {
-  const name = Buffer.from('/etc/ld.so.preload\0');
-  const at = loader.indexOf(name);
-  if (at < 0 || loader.includes(name, at + 1)) throw new Error('the loader does not name ld.so.preload once');
-  return Buffer.concat([loader.subarray(0, at), Buffer.alloc(name.length), loader.subarray(at + name.length)]);
+function withoutHost(loader: Buffer): Buffer {
+  const blank = Buffer.from(loader);
+  replaceAll(blank, '/etc/ld.so.preload\0', '', 1);
+  // Once for its own use, once for --help and --list-diagnostics. It insists on folders that begin with a slash; `/` alone
+  // is no file that it could load.
+  const [names, roots] = [SYSTEM_FOLDERS, SYSTEM_FOLDERS.map((name) => '/'.padEnd(name.length, '\0'))];
+  replaceAll(blank, `${names.join('\0')}\0`, `${roots.join('\0')}\0`, 2);
+  return blank;
+}
+
+/** `replacement` is filled up with NULs. */
+function replaceAll(content: Buffer, text: string, replacement: string, expected: number): void {
+  let found = 0;
+  for (let at = content.indexOf(text); at >= 0; at = content.indexOf(text)) {
+    content.write(replacement.padEnd(text.length, '\0'), at, 'latin1');
+    found++;
+  }
+  if (found !== expected) throw new Error(`the loader has ${JSON.stringify(text)} ${found} times, not ${expected}`);
 }
 
 async function compileLauncher(output: string): Promise<void> {
@@ -65,4 +81,6 @@ async function compileLauncher(output: string): Promise<void> {
   await execa('cc', [...flags.split(' '), '-o', output, join(import.meta.dirname, 'launcher.c')]);
 }
 
+/** Those of Debian's loader for x86-64, as they stand behind each other in it. */
+const SYSTEM_FOLDERS = ['/lib/x86_64-linux-gnu/', '/usr/lib/x86_64-linux-gnu/', '/lib/', '/usr/lib/'];
 const NODE_FOLDER = join(import.meta.dirname, 'node');

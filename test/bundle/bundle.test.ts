@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { copyFile, cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -42,6 +42,29 @@ testUnless(reason, 'neither /etc/ld.so.preload nor LD_PRELOAD gets a library int
   t.notRegex(outside.stdout, /PRELOADED/);
 });
 
+testUnless(reason, 'neither nsswitch.conf nor openssl.cnf of the host gets a library into it', async (t) => {
+  const { root, bundle } = await emptyRoot(t);
+  const library = await markedLibrary(t);
+  const system = join(root, 'lib/x86_64-linux-gnu');
+  await mkdir(system, { recursive: true });
+  await mkdir(join(root, 'etc/ssl'), { recursive: true });
+  await cp(library, join(system, 'libnss_evil.so.2'));
+  await writeFile(join(root, 'etc/nsswitch.conf'), 'passwd: evil\n');
+  await cp(library, join(root, 'evil.so'));
+  await writeFile(join(root, 'etc/ssl/openssl.cnf'), OPENSSL_WITH_PROVIDER);
+
+  // What they do to the same Node with the loader of this machine.
+  await copyFile('/lib64/ld-linux-x86-64.so.2', join(root, 'loader'));
+  const words = ['/loader', '--inhibit-cache', '--library-path', `${bundle}/runtime/lib`, `${bundle}/runtime/node.bin`];
+  const byHost = await inChroot(root, ...words, '--eval', ASKS_FOR_USER);
+  t.is(byHost.stdout, 'PRELOADEDPRELOADEDnobody');
+
+  const { stdout } = await inChroot(root, `${bundle}/runtime/node`, '--eval', ASKS_FOR_USER);
+  t.is(stdout, 'nobody');
+  const keygen = await inChroot(root, `${bundle}/tlsnap`, 'keygen', '--output', '/key');
+  t.notRegex(keygen.stdout, /PRELOADED/);
+});
+
 testUnless(
   reason,
   'a capture from a read-only mount writes only to its output, loads only its own libraries, connects to nothing',
@@ -72,7 +95,9 @@ testUnless(
     );
     t.deepEqual(
       calls.filter(
-        (call) => /\b(?:connect|socket|sendto|bind)\(/.test(call) && !/AF_NETLINK|AF_UNIX|socketpair/.test(call),
+        (call) =>
+          /\bconnect\(/.test(call) ||
+          (/\b(?:socket|sendto|bind)\(/.test(call) && !/AF_NETLINK|AF_UNIX|socketpair/.test(call)),
       ),
       [],
     );
@@ -124,6 +149,23 @@ testUnless(reason, 'made again, it has the same digest, and it stays below 45 MB
   t.is(sha256(first), sha256(second));
   t.true((first?.length ?? 0) < 45e6, `${String(first?.length)} bytes`);
 });
+
+/** The library is of no use as a provider, and OpenSSL loads it all the same: config(5ossl). */
+const OPENSSL_WITH_PROVIDER = `nodejs_conf = all
+[all]
+providers = list
+[list]
+default = usual
+evil = added
+[usual]
+activate = 1
+[added]
+module = /evil.so
+activate = 1
+`;
+
+/** Makes the C library look for the modules of nsswitch.conf. */
+const ASKS_FOR_USER = `try { require('node:os').userInfo() } catch { process.stdout.write('nobody') }`;
 
 interface Inventory {
   readonly packages: readonly { readonly name: string; readonly licenseDeclared: string }[];
