@@ -2,6 +2,7 @@ import { readdirSync, statSync, statfsSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 import { TlsnapError } from '../errors.js';
 import type { CgroupDirectory } from '../native/inventory.js';
+import { requireLinux } from '../native/addon.js';
 import { parseMountinfo } from '../procfs/mountinfo.js';
 import { Procfs } from '../procfs/procfs.js';
 
@@ -20,6 +21,7 @@ export interface WatchedCgroup {
  * hybrid host cgroup2 is mounted at /sys/fs/cgroup/unified; where it is not mounted at all, the addon mounts it unseen.
  */
 export function findCgroup(asked: string | undefined, procfs = new Procfs()): WatchedCgroup {
+  requireLinux();
   const mount = cgroup2Mount(procfs);
   if (asked === undefined) return { directory: mount ?? '', mount, path: '/' };
   const directory = mount === null || isCgroup2(asked) ? asked : join(mount, asked);
