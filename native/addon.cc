@@ -311,6 +311,8 @@ Napi::Value StructLayoutToValue(const Napi::CallbackInfo& info) {
   return out;
 }
 
+Napi::Value HasTaskBtfToValue(const Napi::CallbackInfo& info) { return Napi::Boolean::New(info.Env(), HasTaskBtf()); }
+
 Napi::Value KernelHasFunctionToValue(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), KernelHasFunction(info[0].As<Napi::String>()));
 }
@@ -346,6 +348,7 @@ Napi::Object Initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("attachedPrograms", Napi::Function::New<Guarded<AttachedProgramsToValue>>(env));
   exports.Set("destroyConnection", Napi::Function::New<Guarded<DestroyConnectionOf>>(env));
   exports.Set("structLayout", Napi::Function::New<Guarded<StructLayoutToValue>>(env));
+  exports.Set("hasTaskBtf", Napi::Function::New<Guarded<HasTaskBtfToValue>>(env));
   exports.Set("kernelHasFunction", Napi::Function::New<Guarded<KernelHasFunctionToValue>>(env));
   exports.Set("enumValues", Napi::Function::New<Guarded<EnumValuesToValue>>(env));
   return exports;

@@ -132,6 +132,10 @@ Layout StructLayout(const std::string& object_path, const std::string& name) {
   return layout;
 }
 
+bool HasTaskBtf() {
+  return libbpf_probe_bpf_helper(BPF_PROG_TYPE_CGROUP_SKB, BPF_FUNC_get_current_task_btf, nullptr) != 0;
+}
+
 bool KernelHasFunction(const std::string& name) {
   const Btf types(btf__load_vmlinux_btf());
   // Without BTF loading the programs fails too, and says why.

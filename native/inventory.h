@@ -62,6 +62,10 @@ struct Layout {
 // The layout of a structure in an object's BTF.
 Layout StructLayout(const std::string& object_path, const std::string& name);
 
+// Whether the kernel lets programs that see packets call bpf_get_current_task_btf(): Linux 5.18. True where it may not be
+// asked: loading the programs fails then too, and says why.
+bool HasTaskBtf();
+
 // Whether the running kernel has a function of this name among those that its BTF describes.
 bool KernelHasFunction(const std::string& name);
 

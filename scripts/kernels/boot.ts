@@ -82,7 +82,8 @@ function qemuArguments(run: GuestRun, initramfs: string, results: string): strin
   ].join(' ');
   return [
     ...['-accel', 'tcg', '-m', `${(run.memoryMegabytes ?? 1024).toFixed()}M`],
-    ...['-cpu', run.kernel.cpu],
+    // Two, so that what runs side by side does so here too.
+    ...['-cpu', run.kernel.cpu, '-smp', '2'],
     ...['-nodefaults', '-display', 'none', '-no-reboot'],
     ...['-kernel', run.kernel.image, '-initrd', initramfs, '-append', cmdline.trim()],
     ...machine.arguments(results),

@@ -16,6 +16,8 @@ export interface Addon {
   loadedLinks(): NativeLink[];
   /** Ids of the programs at a cgroup's hook, in the order in which they run. */
   attachedPrograms(cgroupPath: string, hook: 'egress' | 'ingress' | 'sockops'): number[];
+  /** Whether programs that see packets may walk the task through BTF pointers; true where it cannot be told. */
+  hasTaskBtf(): boolean;
   /** Whether the running kernel's BTF describes a function of this name. */
   kernelHasFunction(name: string): boolean;
   /** Closes a TCP connection in the network namespace at `netnsPath`, whose inode it must have. */

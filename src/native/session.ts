@@ -45,8 +45,7 @@ export class Session {
     const addon = loadAddon();
     checkLayout(addon);
     const refusals: NativeError[] = [];
-    // Without tracepoints nobody tells of forks.
-    for (const tier of TIERS.filter(({ tracepoints }) => options.scope.pid === null || tracepoints)) {
+    for (const tier of tiersFor(addon, options.scope)) {
       try {
         return new Session(tier, openTier(addon, tier, options));
       } catch (error) {
@@ -119,6 +118,17 @@ export class Session {
 
 export function namedCounters(values: readonly number[]): Counters {
   return Object.fromEntries(Object.entries(COUNTER).map(([name, index]) => [name, values[index] ?? 0])) as Counters;
+}
+
+/** Those that may work. To find out about one by loading it costs as much as the whole start. */
+function tiersFor(addon: Addon, scope: Scope): readonly Tier[] {
+  const hasTaskBtf = addon.hasTaskBtf();
+  return TIERS.filter(
+    ({ tunables, tracepoints }) =>
+      (hasTaskBtf || tunables.tlsnap_task_btf === 0) &&
+      // Without tracepoints nobody tells of forks.
+      (tracepoints || scope.pid === null),
+  );
 }
 
 function openTier(addon: Addon, tier: Tier, options: SessionOptions): NativeSession {
