@@ -32,6 +32,30 @@ export class TlsnapError extends Error {
   }
 }
 
+/** An error as it crosses from one thread to another, which keeps no class. */
+export interface SentError {
+  /** Null where it is none of ours. */
+  readonly kind: ErrorKind | null;
+  readonly subject: string;
+  readonly detail: string;
+  readonly suggestions: readonly string[];
+}
+
+/** @param thread what an error that is none of ours is said to have come from */
+export function sentError(thread: string, error: unknown): SentError {
+  if (error instanceof TlsnapError) {
+    const { kind, subject, detail, suggestions } = error;
+    return { kind, subject, detail, suggestions };
+  }
+  const detail = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return { kind: null, subject: thread, detail, suggestions: [] };
+}
+
+/** The inverse of sentError(). */
+export function receivedError({ kind, subject, detail, suggestions }: SentError): Error {
+  return kind === null ? new Error(`${subject}: ${detail}`) : new TlsnapError(kind, subject, detail, suggestions);
+}
+
 /** Turns what Node's fs threw about `path` into a TlsnapError; anything else is passed on unchanged. */
 export function ioError(path: string, error: unknown): unknown {
   if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'string') return error;

@@ -1,5 +1,5 @@
 import type { SessionOptions, Counters } from '../native/session.js';
-import type { ErrorKind } from '../errors.js';
+import type { SentError } from '../errors.js';
 import type { Note, StartNote } from './notes.js';
 
 /** What the main thread tells the draining thread. */
@@ -27,14 +27,6 @@ export type FromDrain =
   | { readonly kind: 'stopped'; readonly counters: Counters }
   | { readonly kind: 'finished'; readonly head: string; readonly records: number }
   | { readonly kind: 'failed'; readonly error: SentError };
-
-/** An error as it crosses from one thread to the other. */
-export interface SentError {
-  readonly kind: ErrorKind | null;
-  readonly subject: string;
-  readonly detail: string;
-  readonly suggestions: readonly string[];
-}
 
 export interface DrainSettings {
   readonly session: SessionOptions;

@@ -1,9 +1,9 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { TlsnapError } from '../errors.js';
+import { sentError } from '../errors.js';
 import { RECORD_TYPE } from '../native/layout.js';
 import { recordAt } from '../native/records.js';
 import { Session } from '../native/session.js';
-import type { DrainSettings, FromDrain, SentError, ToDrain } from './drain-protocol.js';
+import type { DrainSettings, FromDrain, ToDrain } from './drain-protocol.js';
 import type { Note } from './notes.js';
 import { appendFingerprints } from './pieces.js';
 import { FRAME, removeSpool } from './spool.js';
@@ -140,21 +140,8 @@ function send(message: FromDrain): void {
 
 function fail(error: unknown): void {
   drain?.close();
-  send({ kind: 'failed', error: toSent(error) });
+  send({ kind: 'failed', error: sentError('drain', error) });
   parentPort?.close();
-}
-
-function toSent(error: unknown): SentError {
-  if (error instanceof TlsnapError) {
-    const { kind, subject, detail, suggestions } = error;
-    return { kind, subject, detail, suggestions };
-  }
-  return {
-    kind: null,
-    subject: 'drain',
-    detail: error instanceof Error ? (error.stack ?? error.message) : String(error),
-    suggestions: [],
-  };
 }
 
 function guarded(body: () => void): () => void {

@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads';
-import { TlsnapError } from '../errors.js';
+import { receivedError } from '../errors.js';
 import type { Counters } from '../native/session.js';
-import type { DrainSettings, FromDrain, SentError, ToDrain } from './drain-protocol.js';
+import type { DrainSettings, FromDrain, ToDrain } from './drain-protocol.js';
 import type { Note, StartNote } from './notes.js';
 
 export interface LoadedPrograms {
@@ -83,7 +83,7 @@ export class DrainThread {
   #take(message: FromDrain): void {
     if (message.kind === 'processes') this.#events.onProcesses(Buffer.from(message.records.buffer));
     else if (message.kind === 'counters') this.#events.onCounters(message.counters, message.spoolBytes);
-    else if (message.kind === 'failed') this.#fail(received(message.error));
+    else if (message.kind === 'failed') this.#fail(receivedError(message.error));
     else {
       this.#waiting.get(message.kind)?.resolve(message);
       this.#waiting.delete(message.kind);
@@ -97,8 +97,4 @@ export class DrainThread {
     for (const { reject } of this.#waiting.values()) reject(error);
     this.#waiting.clear();
   }
-}
-
-function received({ kind, subject, detail, suggestions }: SentError): Error {
-  return kind === null ? new Error(`${subject}: ${detail}`) : new TlsnapError(kind, subject, detail, suggestions);
 }
