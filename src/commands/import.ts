@@ -1,4 +1,5 @@
 import { Args, Flags } from '@oclif/core';
+import { endSignal } from '../capture/end-signal.js';
 import { BaseCommand, sharedFlags } from '../command.js';
 import { evidenceFlags, evidenceOf } from '../flags.js';
 import { askPassphrase } from '../snapshot/ask-passphrase.js';
@@ -10,8 +11,8 @@ import { printable } from '../terminal.js';
 export default class Import extends BaseCommand {
   static override summary = 'make a snapshot of the TLS hellos in a pcap or pcapng capture';
   static override description =
-    'Reads TCP, QUIC and DTLS in bounded memory, however large the capture. What a cut-off capture holds is kept, and the ' +
-    'exit code is 1 then. The snapshot has no processes, and every other command takes it.';
+    'Reads TCP, QUIC and DTLS in bounded memory, however large the capture. What a cut-off capture holds is kept, as is what was ' +
+    'read until Ctrl-C or SIGTERM, and the exit code is 1 then. The snapshot has no processes, and every other command takes it.';
   static override examples = [
     '<%= config.bin %> <%= command.id %> office.pcapng --output office.tlsnap.tar.gz',
     '<%= config.bin %> <%= command.id %> office.pcap.gz --output office.tlsnap.tar.gz --key ~/.ssh/id_ed25519',
@@ -36,6 +37,7 @@ export default class Import extends BaseCommand {
 
   async run(): Promise<object> {
     const { args, flags } = await this.parse(Import);
+    const end = endSignal();
     const result = await writeImport({
       input: args.pcap,
       stdin: process.stdin,
@@ -43,8 +45,9 @@ export default class Import extends BaseCommand {
       signer: await openSigner(flags.key, askPassphrase),
       ...evidenceOf(flags),
       toolVersion: this.config.version,
+      signal: end.signal,
       progress: importProgress(flags.quiet ? null : process.stderr),
-    });
+    }).finally(() => end.release());
     const { snapshot, hellos, summary, warnings } = result;
     for (const warning of warnings) if (!flags.quiet) this.warn(warning);
     if (Object.keys(result.facts.coverage.lossesByKind).length > 0) this.found();

@@ -1,12 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import type { SnapshotFacts } from '../snapshot/schema/manifest.js';
-import type { SnapshotWriter } from '../snapshot/writer.js';
 import type { ByteSource } from './file/byte-source.js';
 import type { CapturedPacket } from './file/captured-packet.js';
 import { type CaptureSummary, readCapture } from './file/read-capture.js';
 import { HelloExtractor } from './flow/hello-extractor.js';
-import { HelloRowJson } from './hello/hello-row-json.js';
-import { ReorderWindow } from './hello/reorder-window.js';
+import type { HelloTaker } from './hello/row-thread.js';
 import { formatTimeNs } from '../snapshot/time-text.js';
 
 /** What of the manifest an imported capture knows. */
@@ -21,21 +19,19 @@ export interface ImportedCapture {
 }
 
 /**
- * Reads a capture and adds a line to the timeline for every hello in it; the caller finishes the snapshot.
+ * Reads a capture and gives every hello in it to the timeline; the caller finishes the snapshot.
  * Memory is bounded whatever the capture holds. Throws TlsnapError (`input`) where nothing of it could be read.
  * @param progress told from time to time how many bytes of the (unpacked) capture are read
  */
 export async function importCapture(
   source: ByteSource,
-  writer: Pick<SnapshotWriter, 'handshakes'>,
+  timeline: HelloTaker,
   progress: (bytes: number) => void = () => undefined,
 ): Promise<ImportedCapture> {
-  const rows = new HelloRowJson();
-  const inOrder = new ReorderWindow((timeNs, json) => writer.handshakes.addJson(timeNs, json));
   const hellos = { client: 0, server: 0, truncated: 0 };
   const extractor = new HelloExtractor(
     (hello, ends) => {
-      inOrder.add(hello.timeNs, rows.json(hello, ends));
+      timeline.add(hello, ends);
       hellos[hello.kind]++;
       if (!hello.complete) hellos.truncated++;
     },
@@ -50,15 +46,14 @@ export async function importCapture(
   };
   const summary = await readCapture(source, sink, (bytes) => {
     progress(bytes);
-    return undefined;
+    return timeline.keptUp();
   });
-  extractor.end();
-  inOrder.end();
+  while (extractor.endSome()) await timeline.keptUp();
   const losses = lossesOf(summary, extractor);
   const warnings = warningsOf(source.name, summary, extractor);
   const facts: ImportFacts = {
     input: { path: source.name, ...(await source.digest()) },
-    window: { asked: null, ...span.window(), endedBy: summary.fault ? 'error' : 'input-end' },
+    window: { asked: null, ...span.window(), endedBy: endOf(summary) },
     coverage: {
       events: hellos.client + hellos.server,
       lossesByKind: losses,
@@ -96,11 +91,17 @@ class TimeSpan {
   }
 }
 
+function endOf({ fault, stopped }: CaptureSummary): ImportFacts['window']['endedBy'] {
+  if (fault) return 'error';
+  return stopped ? 'signal' : 'input-end';
+}
+
 function lossesOf(summary: CaptureSummary, extractor: HelloExtractor): Record<string, number> {
   const { dissector } = extractor;
   const unknownLinks = [...dissector.unknownLinkTypes.values()].reduce((sum, count) => sum + count, 0);
   const losses = {
     'capture.unreadable-rest': summary.fault ? 1 : 0,
+    'capture.unread-rest': summary.stopped ? 1 : 0,
     'capture.oversized-record': summary.oversized,
     'packet.unknown-link-type': unknownLinks,
     'packet.too-many-layers': dissector.tooDeep,
@@ -112,12 +113,13 @@ function lossesOf(summary: CaptureSummary, extractor: HelloExtractor): Record<st
 
 function warningsOf(name: string, summary: CaptureSummary, extractor: HelloExtractor): string[] {
   const warnings: string[] = [];
-  const { fault, packets, oversized } = summary;
+  const { fault, packets, oversized, stopped, bytes } = summary;
   if (fault) {
     const what = fault.kind === 'cut' ? 'is cut off' : 'is damaged';
     warnings.push(`${name}: ${what} at byte ${fault.offset} (${fault.detail}); the ${packets} packets before are kept`);
   }
-  if (packets === 0) warnings.push(`${name}: holds no packets`);
+  if (stopped) warnings.push(`${name}: reading was ended at byte ${bytes}; the ${packets} packets before are kept`);
+  else if (packets === 0) warnings.push(`${name}: holds no packets`);
   if (oversized > 0) warnings.push(`${name}: ${oversized} records larger than any packet were passed over`);
   for (const [linkType, count] of extractor.dissector.unknownLinkTypes) {
     warnings.push(`${name}: ${count} packets of link type ${linkType}, which is not understood, were passed over`);

@@ -8,6 +8,7 @@ import type { SnapshotFacts } from '../snapshot/schema/manifest.js';
 import type { Signer } from '../snapshot/signer.js';
 import { SnapshotWriter, type WrittenSnapshot } from '../snapshot/writer.js';
 import { openByteSource } from './file/byte-source.js';
+import { RowThread } from './hello/row-thread.js';
 import { type ImportedCapture, importCapture } from './import-capture.js';
 
 export interface ImportOptions {
@@ -20,6 +21,8 @@ export interface ImportOptions {
   readonly encryptTo?: Recipients;
   readonly case: SnapshotFacts['case'];
   readonly toolVersion: string;
+  /** Ends the reading early; what was read until then becomes the snapshot. */
+  readonly signal?: AbortSignal;
   /** Told from time to time how much of the capture is read; `size` is null where that is not known. */
   readonly progress?: (bytes: number, size: number | null) => void;
 }
@@ -32,17 +35,18 @@ export interface ImportResult extends ImportedCapture {
 export async function writeImport(options: ImportOptions): Promise<ImportResult> {
   const { input, output, signer, encryptTo = [], progress } = options;
   await checkRecipients(encryptTo);
-  const source = await openByteSource(input, options.stdin);
+  const source = await openByteSource(input, options.stdin, options.signal);
   try {
     const staging = await makeStaging(output);
     try {
-      const writer = SnapshotWriter.create({ output, staging, encryptTo });
+      const writer = SnapshotWriter.createAround((path) => new RowThread(path), { output, staging, encryptTo });
       try {
-        const imported = await importCapture(source, writer, (bytes) => progress?.(bytes, source.size));
+        const imported = await importCapture(source, writer.handshakes, (bytes) => progress?.(bytes, source.size));
         const snapshot = await writer.finish(manifestFacts(imported, options), signer);
         return { ...imported, snapshot };
       } finally {
         writer.close();
+        await writer.handshakes.ended();
       }
     } finally {
       await rm(staging, { recursive: true, force: true });

@@ -3,7 +3,16 @@ export const MANIFEST = 'manifest.json';
 export const SIGNATURE = 'manifest.json.sig';
 export const SIGNER = 'signer.pub';
 export const HOST = 'host.json';
+export const TIMELINE = 'handshakes.ndjson';
 export const EXECUTABLES = 'executables/';
+
+/** What the manifest says of a member, once it is staged whole. */
+export interface StagedMember {
+  /** Bytes. */
+  readonly size: number;
+  /** Lowercase hex. */
+  readonly sha256: string;
+}
 
 /** Members of one JSON object a line. Always present, even where they have no line. */
 export const ROW_MEMBERS = [

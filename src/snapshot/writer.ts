@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { ioError, TlsnapError } from '../errors.js';
 import { encryptedName, type Recipients } from './encryption.js';
 import { folderName } from './file-name.js';
-import { BODY_ORDER, EXECUTABLES, HOST, MANIFEST, SIGNATURE, SIGNER } from './members.js';
+import { BODY_ORDER, EXECUTABLES, HOST, MANIFEST, SIGNATURE, SIGNER, type StagedMember, TIMELINE } from './members.js';
 import { createOutput, type Output } from './output.js';
 import { pack, type PackEntry } from './pack.js';
 import { RowFile } from './row-file.js';
@@ -46,12 +46,20 @@ export interface RowSink<Row extends object> {
   readonly rows: number;
 }
 
+/** The timeline while it is staged, by whomever. */
+export interface StagedTimeline {
+  /** Brings the lines into order of time, and closes. */
+  finish(): StagedMember | Promise<StagedMember>;
+  /** Closes without finishing. May be called twice. */
+  close(): void;
+}
+
 /**
  * Writes a snapshot: members are staged as files, then packed, signed and put under their final name.
  * Every method may throw a TlsnapError of kind `io`; the staged members are kept then, and nothing lies under the name.
  */
-export class SnapshotWriter {
-  readonly handshakes: TimelineFile;
+export class SnapshotWriter<Timeline extends StagedTimeline = TimelineFile> {
+  readonly handshakes: Timeline;
   readonly fingerprints: RowSink<Fingerprint>;
   readonly processes: RowSink<Process>;
   readonly sockets: RowSink<Socket>;
@@ -59,32 +67,37 @@ export class SnapshotWriter {
   readonly #output: Output;
   readonly #staging: string;
   readonly #recipients: Recipients;
-  readonly #files: Map<string, TimelineFile | RowFile>;
+  readonly #files: Map<string, RowFile>;
   readonly #executables = new Map<string, MemberEntry>();
 
   /** Fails at once where the output exists or its folder cannot be written, or where `staging` holds members already. */
   static create(options: WriterOptions): SnapshotWriter {
-    const { output, staging, encryptTo = [] } = options;
-    return new SnapshotWriter(createOutput(encryptedName(output, encryptTo)), staging, encryptTo);
+    return SnapshotWriter.createAround((path) => new TimelineFile(path), options);
   }
 
-  private constructor(output: Output, staging: string, recipients: Recipients) {
+  /** The same around a timeline that is staged elsewhere, in the file at `path`. */
+  static createAround<Timeline extends StagedTimeline>(
+    timeline: (path: string) => Timeline,
+    { output, staging, encryptTo = [] }: WriterOptions,
+  ): SnapshotWriter<Timeline> {
+    return new SnapshotWriter(createOutput(encryptedName(output, encryptTo)), timeline, staging, encryptTo);
+  }
+
+  private constructor(output: Output, timeline: (path: string) => Timeline, staging: string, recipients: Recipients) {
     this.#output = output;
     this.#recipients = recipients;
     this.#staging = staging;
     const rowFile = (path: string) => new RowFile(join(staging, path));
-    const handshakes = new TimelineFile(join(staging, 'handshakes.ndjson'));
+    this.handshakes = timeline(join(staging, TIMELINE));
     const fingerprints = rowFile('fingerprints.ndjson');
     const processes = rowFile('processes.ndjson');
     const sockets = rowFile('sockets.ndjson');
     const actions = rowFile('actions.ndjson');
-    this.handshakes = handshakes;
     this.fingerprints = fingerprints;
     this.processes = processes;
     this.sockets = sockets;
     this.actions = actions;
-    this.#files = new Map<string, TimelineFile | RowFile>([
-      ['handshakes.ndjson', handshakes],
+    this.#files = new Map([
       ['fingerprints.ndjson', fingerprints],
       ['processes.ndjson', processes],
       ['sockets.ndjson', sockets],
@@ -117,7 +130,7 @@ export class SnapshotWriter {
 
   /** Packs, signs and names the snapshot, then removes what was staged. */
   async finish(facts: SnapshotFacts, signer: Signer): Promise<WrittenSnapshot> {
-    const body = this.#finishBody();
+    const body = await this.#finishBody();
     const manifest: Manifest = {
       format: 'tlsnap',
       formatVersion: FORMAT_VERSION,
@@ -145,11 +158,14 @@ export class SnapshotWriter {
 
   /** Closes what is open and leaves the staged members where they are. May be called twice, and after `finish`. */
   close(): void {
+    this.handshakes.close();
     for (const file of this.#files.values()) file.close();
   }
 
-  #finishBody(): MemberEntry[] {
-    const fixed = BODY_ORDER.flatMap((path) => {
+  async #finishBody(): Promise<MemberEntry[]> {
+    const timeline = await this.handshakes.finish();
+    const fixed = BODY_ORDER.flatMap((path): MemberEntry[] => {
+      if (path === TIMELINE) return [{ path, ...timeline }];
       const file = this.#files.get(path);
       return file ? [{ path, ...file.finish() }] : [];
     });

@@ -71,6 +71,7 @@ export function pieces(bytes: Buffer, sizes: readonly number[]): ByteSource {
   return {
     name: 'pieces',
     size: bytes.length,
+    stopped: false,
     fault: null,
     read: (target) => {
       const taken = bytes.copy(target, 0, at, at + Math.max(1, sizes[turn++ % sizes.length] ?? 1));

@@ -12,6 +12,8 @@ export interface ByteSource {
   readonly size: number | null;
   /** Why the bytes ended before their time, once they did. */
   readonly fault: string | null;
+  /** True once they ended because they were asked to. */
+  readonly stopped: boolean;
   /** Fills `target` from its start; returns how many bytes, 0 only at the end. */
   read(target: Buffer): Promise<number>;
   /** Reads what is left, and tells what the file as it is (a packed one packed) amounts to. */
@@ -25,9 +27,15 @@ export interface InputDigest {
   readonly sha256: string;
 }
 
-/** Opens `path`, or standard input for `-`. A gzip'd file is unpacked on the way. Throws TlsnapError. */
-export async function openByteSource(path: string, stdin: Readable): Promise<ByteSource> {
-  if (path === '-') return gunzipped(digested(streamSource('standard input', stdin)));
+/**
+ * Opens `path`, or standard input for `-`. A gzip'd file is unpacked on the way. Throws TlsnapError.
+ * @param signal ends the bytes early; also those of a standard input that is waited for
+ */
+export async function openByteSource(path: string, stdin: Readable, signal?: AbortSignal): Promise<ByteSource> {
+  if (path === '-') {
+    signal?.addEventListener('abort', () => stdin.destroy(), { once: true });
+    return gunzipped(digested(stoppable(streamSource('standard input', stdin), signal)));
+  }
   try {
     const handle = await open(path, 'r');
     const stat = await handle.stat();
@@ -39,16 +47,40 @@ export async function openByteSource(path: string, stdin: Readable): Promise<Byt
       name: path,
       size: stat.isFile() ? stat.size : null,
       fault: null,
+      stopped: false,
       read: async (target) => (await handle.read(target, 0, target.length, null)).bytesRead,
       close: () => handle.close(),
     };
-    return await gunzipped(digested(source));
+    return await gunzipped(digested(stoppable(source, signal)));
   } catch (error) {
     throw ioError(path, error);
   }
 }
 
 type RawSource = Omit<ByteSource, 'digest'>;
+
+/** Ends when the signal comes. */
+function stoppable(source: RawSource, signal: AbortSignal | undefined): RawSource {
+  let stopped = false;
+  return {
+    ...source,
+    get stopped() {
+      return stopped;
+    },
+    read: async (target) => {
+      try {
+        const length = signal?.aborted ? 0 : await source.read(target);
+        stopped ||= signal?.aborted === true && length === 0;
+        return length;
+      } catch (error) {
+        // A stream that was waited for is torn down.
+        if (!signal?.aborted) throw error;
+        stopped = true;
+        return 0;
+      }
+    },
+  };
+}
 
 /** Hashes what is read. */
 function digested(source: RawSource): ByteSource {
@@ -72,7 +104,14 @@ function digested(source: RawSource): ByteSource {
     while ((await read(rest)) > 0);
     return { size, sha256: hash.digest('hex') };
   };
-  return { ...source, read, digest };
+  return {
+    ...source,
+    get stopped() {
+      return source.stopped;
+    },
+    read,
+    digest,
+  };
 }
 
 /** Reads a stream in the pieces it comes in; never asks for more than is being taken. */
@@ -83,6 +122,7 @@ function streamSource(name: string, stream: Readable): RawSource {
     name,
     size: null,
     fault: null,
+    stopped: false,
     read: async (target) => {
       if (piece.length === 0) {
         const next = await iterator.next();
@@ -116,6 +156,9 @@ async function gunzipped(source: ByteSource): Promise<ByteSource> {
     get fault() {
       return fault;
     },
+    get stopped() {
+      return source.stopped;
+    },
     read: async (target) => {
       try {
         return await unpacked.read(target);
@@ -123,7 +166,7 @@ async function gunzipped(source: ByteSource): Promise<ByteSource> {
         // A cut-off gzip file ends like a cut-off capture: what was unpacked before is kept.
         const code = error instanceof Error && 'code' in error ? String(error.code) : '';
         if (!code.startsWith('Z_')) throw error;
-        fault = `the gzip data is cut off or damaged (${code})`;
+        if (!source.stopped) fault = `the gzip data is cut off or damaged (${code})`;
         return 0;
       }
     },
@@ -151,6 +194,9 @@ function prepended(head: Buffer, source: ByteSource): ByteSource {
     name: source.name,
     size: source.size,
     fault: null,
+    get stopped() {
+      return source.stopped;
+    },
     read: async (target) => {
       if (rest.length === 0) return source.read(target);
       const taken = rest.copy(target);

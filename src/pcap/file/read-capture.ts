@@ -13,6 +13,8 @@ export interface CaptureSummary {
   /** Records larger than any packet, passed over unread. */
   readonly oversized: number;
   readonly fault: CaptureFault | null;
+  /** True where reading was ended early because it was asked to: what comes after `bytes` is not known. */
+  readonly stopped: boolean;
 }
 
 /** Asked after each piece of the file; while the promise is pending nothing more is parsed. */
@@ -33,6 +35,7 @@ export async function readCapture(
   let other = Buffer.allocUnsafeSlow(HEADROOM + PIECE);
   let start = HEADROOM;
   let end = HEADROOM + (await readSome(source, current.subarray(HEADROOM), PCAP_HEADER_LENGTH));
+  if (end === start && source.stopped) throw new TlsnapError('input', source.name, 'gave nothing before it was ended');
   const format = recogniseCapture(current.subarray(start, end), sink, source.name);
   let position = 0; // of `start` in the file
   let skip = 0;
@@ -53,7 +56,7 @@ export async function readCapture(
     const read = format.fault ? 0 : await reading;
     if (read === 0) {
       await reading;
-      format.finish(left + Math.min(skip, 1), position);
+      if (!source.stopped) format.finish(left + Math.min(skip, 1), position);
       break;
     }
     current.copy(other, HEADROOM - left, end - left, end);
@@ -64,7 +67,8 @@ export async function readCapture(
   // Where unpacking broke, that is why the capture ends inside a packet.
   const fault = source.fault === null ? format.fault : { offset: position, kind: 'cut' as const, detail: source.fault };
   if (fault && format.packets === 0) throw nothingRead(source.name, fault);
-  return { format: format.name, bytes: position, packets: format.packets, oversized: format.oversized, fault };
+  const { name, packets, oversized } = format;
+  return { format: name, bytes: position, packets, oversized, fault, stopped: source.stopped };
 }
 
 /** The format that a file starting with these bytes has. Throws TlsnapError (`input`) where it is neither. */

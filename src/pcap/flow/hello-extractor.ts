@@ -41,6 +41,8 @@ export class HelloExtractor implements PacketSink {
   private readonly flags: Uint8Array;
   /** Sequence number of the first byte, for the lower end at twice the slot and for the other behind it. */
   private readonly bases: Uint32Array;
+  /** Slots up to this one are ended for good. */
+  private ended = 0;
   private readonly emit: HelloSink = (hello, slot, fromLow) => {
     const ends = this.table.ends(slot);
     this.sink(hello, fromLow ? { from: ends.low, to: ends.high } : { from: ends.high, to: ends.low });
@@ -68,9 +70,16 @@ export class HelloExtractor implements PacketSink {
     else this.udp(packet);
   }
 
-  /** The capture is over: hellos that were not finished come out as they are. */
+  /** The capture is over: hellos that were not finished come out as they are, of some flows at each call. False after the last. */
+  endSome(): boolean {
+    const last = Math.min(this.ended + FLOWS_A_STEP, this.table.size);
+    while (this.ended < last) this.finish(++this.ended);
+    return last < this.table.size;
+  }
+
+  /** The same at once. */
   end(): void {
-    for (let slot = 1; slot <= this.table.size; slot++) this.finish(slot);
+    while (this.endSome());
   }
 
   private tcp(packet: CapturedPacket): void {
@@ -216,6 +225,7 @@ export class HelloExtractor implements PacketSink {
 
 type Flow = Opening | TcpFlow | QuicFlow | DtlsFlow;
 
+const FLOWS_A_STEP = 1024;
 const LOW_KNOWN = 1;
 const HIGH_KNOWN = 2;
 const DONE = 4;
