@@ -1,12 +1,16 @@
 /** describeHello, the parsers and every fingerprint: the first byte of the input chooses the options, the rest is the message. */
 import { parseClientHello } from '../../src/tls/client-hello.js';
-import { describeHello, type DescribeOptions } from '../../src/tls/describe.js';
+import { describeHello, type DescribeOptions, type HelloDescription } from '../../src/tls/describe.js';
 import { ja4Dialects } from '../../src/tls/dialects.js';
 import { FingerprintCache } from '../../src/tls/fingerprint-cache.js';
 import { ja4, ja4OriginalParts, ja4Raw, ja4ResumptionStableParts } from '../../src/tls/ja4.js';
+import { ByOutline, Outline } from '../../src/tls/outline.js';
+import { latin1 } from '../../src/tls/reader.js';
 import { seedConnections } from '../hello-seeds.js';
 
 const cache = new FingerprintCache(64);
+const outline = new Outline();
+const byOutline = new ByOutline<string>();
 
 export function fuzz(input: Uint8Array): void {
   const options = optionsOf(input[0] ?? 0);
@@ -20,6 +24,7 @@ export function fuzz(input: Uint8Array): void {
   if (tls !== null && tls.cipherSuites.length * 2 > message.length) throw new Error('more suites than bytes');
   if (fingerprints?.ja3 !== undefined)
     checkClient(message, options, fingerprints.ja4 ?? '', fingerprints.ja3String ?? '');
+  if (!options.sslv2 && outline.of(message, options.kind, options.transport)) checkOutline(message, described);
 }
 
 export function seeds(): Uint8Array[] {
@@ -45,6 +50,17 @@ function checkClient(message: Uint8Array, { transport }: DescribeOptions, value:
   if (!JA4.test(ja4(ja4ResumptionStableParts(hello, transport)))) throw new Error('not a resumption-stable JA4');
   for (const dialect of ja4Dialects(hello, transport))
     if (dialect.ja4 === value) throw new Error('a dialect that is none');
+}
+
+/** Hellos of one outline have one description but for the server name, and either all have an error or none. */
+function checkOutline(message: Uint8Array, { tls, fingerprints, error }: HelloDescription): void {
+  const { nameStart, nameEnd } = outline;
+  const name = nameEnd === 0 ? null : latin1(message, nameStart, nameEnd);
+  if (tls !== null && tls.serverName !== name) throw new Error('the outline has another server name');
+  const text = JSON.stringify([{ ...tls, serverName: null }, fingerprints, error]);
+  const known = byOutline.get(outline);
+  if (known !== undefined && known !== text) throw new Error(`one outline, two descriptions: ${known} and ${text}`);
+  byOutline.set(outline, text);
 }
 
 function optionsOf(byte: number): DescribeOptions {
