@@ -1,6 +1,6 @@
 import type { Confidence } from '../intel/confidence.js';
 import { IndicatorIndex } from '../intel/indicator-index.js';
-import { ja4FormsOf } from '../intel/ja4-forms.js';
+import { ja4Forms } from '../intel/ja4-forms.js';
 import type { Feed } from '../intel/load.js';
 import { Matcher } from '../intel/matches.js';
 import { type Identities, NO_IDENTITIES } from '../snapshot/decryption.js';
@@ -92,7 +92,7 @@ interface Looked {
 async function look(path: string, index: IndicatorIndex, identities: Identities): Promise<Looked> {
   const snapshot = await openSnapshot(path, identities);
   const { source, window, host, coverage } = snapshot.manifest;
-  const profile = new Profile(source === 'pcap', new Matcher(index, { forms: ja4FormsOf }));
+  const profile = new Profile(source === 'pcap', new Matcher(index, { forms: ja4Forms() }));
   const collector = new FindingCollector();
   const surveyed = await survey(snapshot, [profile, collector]);
   return {

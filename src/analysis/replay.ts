@@ -1,6 +1,6 @@
 import type { Confidence } from '../intel/confidence.js';
 import { IndicatorIndex, type NotCompared } from '../intel/indicator-index.js';
-import { ja4FormsOf } from '../intel/ja4-forms.js';
+import { ja4Forms } from '../intel/ja4-forms.js';
 import type { Hit } from '../intel/hit.js';
 import type { Feed } from '../intel/load.js';
 import { Matcher } from '../intel/matches.js';
@@ -55,7 +55,7 @@ export async function replaySnapshot(path: string, options: ReplayOptions, onEve
   const snapshot = await openSnapshot(path, options.identities);
   const processes = await ProcessTimeline.read(snapshot);
   const index = new IndicatorIndex(options.feeds);
-  const player = new Player(processes, new Matcher(index, { forms: ja4FormsOf }));
+  const player = new Player(processes, new Matcher(index, { forms: ja4Forms() }));
   const pace = new Pace(options.speed);
   for await (const events of player.play(snapshot)) await paced(events, pace, onEvents);
   return {

@@ -1,6 +1,6 @@
 import type { Hit } from '../intel/hit.js';
 import { IndicatorIndex } from '../intel/indicator-index.js';
-import { ja4FormsOf } from '../intel/ja4-forms.js';
+import { ja4Forms } from '../intel/ja4-forms.js';
 import { loadFeeds } from '../intel/load.js';
 import { Matcher } from '../intel/matches.js';
 import type { Process } from '../snapshot/schema/process.js';
@@ -15,7 +15,7 @@ export interface Captured extends Composed {
 
 /** Compares with all of these feeds. */
 export async function openMatcher(feeds: readonly string[]): Promise<Matcher> {
-  return new Matcher(new IndicatorIndex(await loadFeeds(feeds)), { forms: ja4FormsOf });
+  return new Matcher(new IndicatorIndex(await loadFeeds(feeds)), { forms: ja4Forms() });
 }
 
 /** Makes the snapshot, compares it with the feeds on the way, and removes the spool. */

@@ -3,7 +3,7 @@ import { openSnapshot, type Snapshot } from '../snapshot/reader.js';
 import type { Manifest } from '../snapshot/schema/manifest.js';
 import type { Confidence } from './confidence.js';
 import { IndicatorIndex, type NotCompared } from './indicator-index.js';
-import { ja4FormsOf } from './ja4-forms.js';
+import { ja4Forms } from './ja4-forms.js';
 import type { Feed } from './load.js';
 import type { Hit } from './hit.js';
 import { Matcher } from './matches.js';
@@ -57,7 +57,7 @@ export async function matchSnapshots(
   const snapshots: SnapshotSummary[] = [];
   let pairsForgotten = 0;
   for (const path of paths) {
-    const matcher = new Matcher(index, { forms: ja4FormsOf });
+    const matcher = new Matcher(index, { forms: ja4Forms() });
     const snapshot = await openSnapshot(path, identities);
     const summary = emptySummary(path, snapshot);
     snapshots.push(summary);

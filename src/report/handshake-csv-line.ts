@@ -1,4 +1,5 @@
 import { canonicalLine, placesOf } from '../snapshot/canonical-line.js';
+import { HANDSHAKE_TAIL } from '../snapshot/handshake-excerpt.js';
 import type { Excerpt } from '../snapshot/row-parser.js';
 import { Handshake } from '../snapshot/schema/handshake.js';
 import { csvText } from '../csv.js';
@@ -11,7 +12,7 @@ import { HANDSHAKE_COLUMNS } from './tables/handshakes.js';
 export function handshakeCsvLine(): Excerpt<string> {
   const wanted = new Set(HANDSHAKE_COLUMNS.map(({ place }) => place));
   const places = placesOf(Handshake).filter((place) => wanted.has(place));
-  const textsOf = canonicalLine(Handshake, places);
+  const textsOf = canonicalLine(Handshake, places, HANDSHAKE_TAIL);
   // Texts follow the line itself. Hits have no place: their cell is empty, as what lies beyond the last text.
   const order = HANDSHAKE_COLUMNS.map(({ place }) => 1 + (place === undefined ? places.length : places.indexOf(place)));
   return (line) => {

@@ -1,6 +1,6 @@
 import type { Confidence } from '../intel/confidence.js';
 import { type NotCompared, IndicatorIndex } from '../intel/indicator-index.js';
-import { ja4FormsOf } from '../intel/ja4-forms.js';
+import { ja4Forms } from '../intel/ja4-forms.js';
 import type { Hit } from '../intel/hit.js';
 import type { Feed } from '../intel/load.js';
 import { Matcher } from '../intel/matches.js';
@@ -19,7 +19,7 @@ export class Marks {
 
   constructor(feeds: readonly Feed[]) {
     this.#index = new IndicatorIndex(feeds);
-    this.#matcher = feeds.length === 0 ? null : new Matcher(this.#index, { forms: ja4FormsOf });
+    this.#matcher = feeds.length === 0 ? null : new Matcher(this.#index, { forms: ja4Forms() });
   }
 
   get notCompared(): readonly NotCompared[] {

@@ -1,4 +1,5 @@
 import { canonicalLine } from './canonical-line.js';
+import type { RepeatedTail } from './repeated-tail.js';
 import type { Excerpt } from './row-parser.js';
 import { Handshake } from './schema/handshake.js';
 
@@ -16,12 +17,21 @@ export interface HandshakeExcerpt extends Pick<Handshake, 'seq' | 'time' | 'kind
 
 /** Takes nearly all lines that tlsnap writes, for half of what it costs to parse and check them. */
 export function handshakeExcerpt(): Excerpt<HandshakeExcerpt> {
-  const textsOf = canonicalLine(Handshake, PLACES);
+  const textsOf = canonicalLine(Handshake, PLACES, HANDSHAKE_TAIL);
   return (line) => {
     const texts = textsOf(line);
     return texts && excerptOf(texts as Texts);
   };
 }
+
+/** Behind the server name nothing but the client makes a difference. */
+export const HANDSHAKE_TAIL: RepeatedTail = {
+  marker: ',"alpn":[',
+  place: '/tls/alpn',
+  shortest:
+    ',"alpn":[],"cipherSuites":[],"extensions":[],"supportedGroups":[],"pointFormats":[],"signatureAlgorithms":[],' +
+    '"ech":false},"fingerprints":null,"kernel":null,"error":null}',
+};
 
 function excerptOf([
   ,

@@ -2,7 +2,7 @@ import test from 'ava';
 import { judge } from '../../src/intel/confidence.js';
 import type { ComparableHandshake } from '../../src/intel/hit.js';
 import { IndicatorIndex } from '../../src/intel/indicator-index.js';
-import { ja4FormsOf } from '../../src/intel/ja4-forms.js';
+import { ja4Forms } from '../../src/intel/ja4-forms.js';
 import { parseFeed } from '../../src/intel/load.js';
 import { Matcher } from '../../src/intel/matches.js';
 import { PendingPairs } from '../../src/intel/pairs.js';
@@ -79,7 +79,7 @@ test('every form of a JA4 hits, and is named', (t) => {
   const row = realHello(0);
   const { ja4 = '', ja4r = '', ja3 } = row.fingerprints ?? {};
   t.is(ja3, '0149f47eabf9a20d0893e2a44e5a6323');
-  const forms = ja4FormsOf(row);
+  const forms = ja4Forms()(row);
   t.deepEqual(
     forms.map(({ name }) => name),
     ['ja4_o', 'ja4_ro'],
@@ -103,7 +103,7 @@ test("a hello of which a tool writes another JA4 hits by that value, and the hit
   const foxio = rowOf(
     clientHello({ extensions: [extension.alpn(['\xba\xad']), extension.supportedVersions([0x0304])] }),
   );
-  const foxioForm = ja4FormsOf(foxio).find(({ name, type }) => name === 'foxio-alpn' && type === 'ja4');
+  const foxioForm = ja4Forms()(foxio).find(({ name, type }) => name === 'foxio-alpn' && type === 'ja4');
   t.regex(foxioForm?.value ?? '', /^t13i020299_/);
   for (const [row, value, form] of [
     [suricata, 'q12d0302h6_f500716053f9_d2e2adf7177b', 'suricata'],
@@ -179,7 +179,7 @@ function indexOf(text: string, as?: 'ja3s'): IndicatorIndex {
 }
 
 function matcherOf(text: string, as?: 'ja3s'): Matcher {
-  return new Matcher(indexOf(text, as), { forms: ja4FormsOf });
+  return new Matcher(indexOf(text, as), { forms: ja4Forms() });
 }
 
 function client(fingerprints: object, flow: object = {}): ComparableHandshake {

@@ -4,7 +4,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import test from 'ava';
 import fc from 'fast-check';
 import { canonicalLine, placesOf } from '../../src/snapshot/canonical-line.js';
-import { handshakeExcerpt } from '../../src/snapshot/handshake-excerpt.js';
+import { HANDSHAKE_TAIL, handshakeExcerpt } from '../../src/snapshot/handshake-excerpt.js';
 import { uint16, uint32, uint8 } from '../../src/snapshot/schema/fields.js';
 import { Handshake } from '../../src/snapshot/schema/handshake.js';
 import { arbitraryOf } from './arbitrary-row.js';
@@ -90,6 +90,29 @@ test('the places of a schema are told in its order, and a list is given as it is
   t.true(places.includes('/process/sender/commRaw'));
   const read = canonicalLine(Handshake, ['/tls/cipherSuites']);
   t.is(read(JSON.stringify({ seq: 0, ...plainHandshake() }))?.[1], JSON.stringify(plainHandshake().tls?.cipherSuites));
+});
+
+test('remembering tails changes nothing: any head with any tail is read as without it, and so is any change to it', (t) => {
+  const places = placesOf(Handshake);
+  const [plain, remembering] = [canonicalLine(Handshake, places), canonicalLine(Handshake, places, HANDSHAKE_TAIL)];
+  const pieces = fc.constantFrom('"', ',', '}', '[', '],"alpn":[', '0', '\\', '{', HANDSHAKE_TAIL.shortest, '');
+  const change = fc.record({ at: fc.nat({ max: 4000 }), length: fc.nat({ max: 12 }), text: pieces });
+  let taken = 0;
+  fc.assert(
+    fc.property(arbitraryOf(Handshake), arbitraryOf(Handshake), fc.option(change), (one, other, changed) => {
+      const [head, tail] = [JSON.stringify(one), JSON.stringify(other)];
+      const [headEnd, tailStart] = [head.indexOf(HANDSHAKE_TAIL.marker), tail.indexOf(HANDSHAKE_TAIL.marker)];
+      if (headEnd === -1 || tailStart === -1) return;
+      let line = head.slice(0, headEnd) + tail.slice(tailStart);
+      if (changed) line = line.slice(0, changed.at) + changed.text + line.slice(changed.at + changed.length);
+      const expected = plain(line);
+      // Twice: the second time the tail is known.
+      for (let round = 0; round < 2; round++) t.deepEqual([...(remembering(line) ?? [])], [...(expected ?? [])]);
+      if (expected) taken += 1;
+    }),
+    { numRuns: 5000 },
+  );
+  t.true(taken > 100, `${taken} lines were taken`);
 });
 
 test('a number is taken up to its greatest and not beyond', (t) => {
