@@ -12,6 +12,15 @@ export interface StagedMember {
   readonly size: number;
   /** Lowercase hex. */
   readonly sha256: string;
+  /** What is staged in place of the member itself. */
+  readonly deflated?: DeflatedFile;
+}
+
+/** A file of deflated blocks (RFC 1951), which start from nothing before them and are not the end of a stream. */
+export interface DeflatedFile {
+  readonly path: string;
+  /** CRC-32 of what was deflated. */
+  readonly crc32: number;
 }
 
 /** Members of one JSON object a line. Always present, even where they have no line. */

@@ -1,31 +1,40 @@
-import { availableParallelism } from 'node:os';
+import { createReadStream } from 'node:fs';
 import { Transform, type TransformCallback } from 'node:stream';
-import { promisify } from 'node:util';
-import { constants, crc32, deflateRaw, type InputType, type ZlibOptions } from 'node:zlib';
+import { crc32 } from 'node:zlib';
+import { BlockDeflater } from './block-deflater.js';
+import { joinedCrc32 } from './crc32-joined.js';
+import type { DeflatedFile } from './members.js';
+
+/** A run of the input that is deflated already. */
+export interface Prepared {
+  /** Where in the input it begins, in bytes. */
+  readonly start: number;
+  readonly size: number;
+  readonly deflated: DeflatedFile;
+}
 
 /**
- * One gzip member (RFC 1952), deflated in blocks on zlib's threads as pigz does it: each block starts from the 32 KiB before it,
- * and ends on a byte. Any gunzip reads it, the size is within a percent of one stream's, and the same bytes give the same
- * member however many threads there are.
+ * One gzip member (RFC 1952), deflated in blocks on zlib's threads. Any gunzip reads it, the size is within a percent of one
+ * stream's, and the same bytes give the same member however many threads there are. Where a run is prepared, its blocks are put in
+ * place of the input's bytes, which are not looked at.
  */
 export class ParallelGzip extends Transform {
-  readonly #level: number;
-  readonly #jobs: Promise<Buffer>[] = [];
-  #block = Buffer.allocUnsafeSlow(BLOCK_BYTES);
-  #filled = 0;
-  #before: Buffer | undefined;
+  readonly #deflater: BlockDeflater;
+  readonly #prepared: Prepared[];
   #crc = 0;
   #size = 0;
+  /** Called when whoever reads wants more. */
+  #onRead = (): void => undefined;
 
-  constructor(level: number) {
+  /** @param prepared in their order */
+  constructor(level: number, prepared: readonly Prepared[] = []) {
     super();
-    this.#level = level;
+    this.#deflater = new BlockDeflater(level, (deflated) => this.push(deflated));
+    this.#prepared = [...prepared];
     this.push(HEADER);
   }
 
   override _transform(chunk: Buffer, _: BufferEncoding, done: TransformCallback): void {
-    this.#crc = crc32(chunk, this.#crc);
-    this.#size += chunk.length;
     this.#take(chunk).then(
       () => done(),
       (error: unknown) => done(error as Error),
@@ -33,43 +42,42 @@ export class ParallelGzip extends Transform {
   }
 
   override _flush(done: TransformCallback): void {
-    this.#jobs.push(this.#deflate(this.#block.subarray(0, this.#filled), constants.Z_FINISH));
-    this.#drain(0).then(
+    this.#deflater.finish().then(
       () => done(null, this.#trailer()),
       (error: unknown) => done(error as Error),
     );
   }
 
+  override _read(size: number): void {
+    super._read(size);
+    this.#onRead();
+  }
+
   async #take(chunk: Buffer): Promise<void> {
     for (let at = 0; at < chunk.length;) {
-      const taken = chunk.copy(this.#block, this.#filled, at);
-      at += taken;
-      this.#filled += taken;
-      if (this.#filled < BLOCK_BYTES) continue;
-      const block = this.#block;
-      this.#jobs.push(this.#deflate(block, constants.Z_SYNC_FLUSH));
-      this.#before = block.subarray(BLOCK_BYTES - WINDOW_BYTES);
-      this.#block = Buffer.allocUnsafeSlow(BLOCK_BYTES);
-      this.#filled = 0;
-      await this.#drain(JOBS);
+      const [run] = this.#prepared;
+      const toRun = run ? run.start - this.#size : Infinity;
+      if (run && toRun === 0) await this.#splice(run);
+      // Behind a run's blocks, its bytes pass by until its end.
+      const [left, given] = run && toRun <= 0 ? [toRun + run.size, false] : [toRun, true];
+      const piece = chunk.subarray(at, at + Math.min(left, chunk.length - at));
+      if (given) {
+        this.#crc = crc32(piece, this.#crc);
+        this.#deflater.add(piece);
+        await this.#deflater.keptUp();
+      }
+      at += piece.length;
+      this.#size += piece.length;
+      if (run && this.#size === run.start + run.size) this.#prepared.shift();
     }
   }
 
-  #deflate(block: Buffer, finishFlush: number): Promise<Buffer> {
-    const options: ZlibOptions = { level: this.#level, finishFlush, chunkSize: OUTPUT_BYTES };
-    if (this.#before) options.dictionary = this.#before;
-    const job = deflateInPool(block, options);
-    // Awaited in its turn; until then a failure is not unhandled.
-    job.catch(() => undefined);
-    return job;
-  }
-
-  /** Passes on what is done, in order, until at most `left` blocks are under way. */
-  async #drain(left: number): Promise<void> {
-    while (this.#jobs.length > left) {
-      const deflated = await this.#jobs.shift();
-      if (deflated) this.push(deflated);
+  async #splice({ size, deflated }: Prepared): Promise<void> {
+    await this.#deflater.flush();
+    for await (const blocks of createReadStream(deflated.path, { highWaterMark: READ_BYTES })) {
+      if (!this.push(blocks)) await new Promise<void>((resolve) => (this.#onRead = resolve));
     }
+    this.#crc = joinedCrc32(this.#crc, deflated.crc32, size);
   }
 
   #trailer(): Buffer {
@@ -80,13 +88,6 @@ export class ParallelGzip extends Transform {
   }
 }
 
-const deflateInPool = promisify<InputType, ZlibOptions, Buffer>(deflateRaw);
-
 // Magic, deflate, no flags, no time, fastest algorithm, unknown system: the same on every machine.
 const HEADER = Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 4, 0xff]);
-const WINDOW_BYTES = 32 * 1024;
-const BLOCK_BYTES = 512 * 1024;
-/** One piece of output for most blocks. */
-const OUTPUT_BYTES = 256 * 1024;
-/** Node's thread pool has four threads unless it is told otherwise; one block more is being filled. */
-const JOBS = Math.min(4, availableParallelism());
+const READ_BYTES = 1024 * 1024;

@@ -2,29 +2,34 @@ import { createHash, type Hash } from 'node:crypto';
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { ioError, TlsnapError } from '../errors.js';
 import { MAX_LINE_BYTES } from './bounds.js';
+import type { StagedMember } from './members.js';
+
+/** Where the bytes of a staged member go. */
+export interface StagedBytes {
+  readonly path: string;
+  /** The bytes are not kept. */
+  write(bytes: Uint8Array): void;
+  /** Nothing more comes. */
+  end(): void;
+  /** Whether or not all was written. May be called twice. */
+  close(): void;
+}
 
 /**
  * An NDJSON member while it is staged: appended through a buffer, hashed and counted as it is written.
  * Synchronous on purpose: a line is buffered without a promise, and a full disk is an exception at the line it hits.
  */
 export class RowFile {
-  readonly path: string;
+  readonly #bytes: StagedBytes;
   #rows = 0;
   #size = 0;
-  readonly #fd: number;
   readonly #hash: Hash = createHash('sha256');
   readonly #buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
   #used = 0;
-  #closed = false;
 
-  /** Creates the file; it must not exist. */
-  constructor(path: string) {
-    this.path = path;
-    try {
-      this.#fd = openSync(path, 'wx', 0o600);
-    } catch (error) {
-      throw ioError(path, error);
-    }
+  /** @param bytes without them a file is created at `path`, which must not exist */
+  constructor(path: string, bytes: StagedBytes = new PlainBytes(path)) {
+    this.#bytes = bytes;
   }
 
   get rows(): number {
@@ -49,7 +54,7 @@ export class RowFile {
     if (json.length * 3 + 1 > BUFFER_BYTES) {
       const line = Buffer.from(`${json}\n`);
       length = line.length;
-      if (length > MAX_LINE_BYTES) throw tooLong(this.path, this.#rows, length);
+      if (length > MAX_LINE_BYTES) throw tooLong(this.#bytes.path, this.#rows, length);
       this.#write(line);
     } else {
       length = this.#buffer.write(json, this.#used, 'utf8') + 1;
@@ -61,31 +66,16 @@ export class RowFile {
     return length;
   }
 
-  /** Appends whole lines as they are. */
-  addLines(lines: Uint8Array, rows: number): void {
-    this.#flush();
-    this.#write(lines);
-    this.#rows += rows;
-    this.#size += lines.length;
-  }
-
-  /** Writes out what is buffered, so that the file can be read. */
-  flush(): void {
-    this.#flush();
-  }
-
   /** Writes the rest and closes. */
-  finish(): { size: number; sha256: string } {
+  finish(): StagedMember {
     this.#flush();
-    this.close();
+    this.#bytes.end();
     return { size: this.#size, sha256: this.#hash.digest('hex') };
   }
 
   /** Closes without writing what is buffered. May be called twice. */
   close(): void {
-    if (this.#closed) return;
-    this.#closed = true;
-    closeSync(this.#fd);
+    this.#bytes.close();
   }
 
   #flush(): void {
@@ -96,11 +86,41 @@ export class RowFile {
 
   #write(bytes: Uint8Array): void {
     this.#hash.update(bytes);
+    this.#bytes.write(bytes);
+  }
+}
+
+/** A file as it will be packed. */
+class PlainBytes implements StagedBytes {
+  readonly path: string;
+  readonly #fd: number;
+  #closed = false;
+
+  constructor(path: string) {
+    this.path = path;
+    try {
+      this.#fd = openSync(path, 'wx', 0o600);
+    } catch (error) {
+      throw ioError(path, error);
+    }
+  }
+
+  write(bytes: Uint8Array): void {
     try {
       for (let at = 0; at < bytes.length;) at += writeSync(this.#fd, bytes, at);
     } catch (error) {
       throw ioError(this.path, error);
     }
+  }
+
+  end(): void {
+    this.close();
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    closeSync(this.#fd);
   }
 }
 

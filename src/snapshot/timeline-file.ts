@@ -1,6 +1,8 @@
-import { closeSync, openSync, readSync, renameSync } from 'node:fs';
-import type { Handshake } from './schema/handshake.js';
+import { closeSync, openSync, readSync, renameSync, rmSync } from 'node:fs';
+import { type DeflatedBytes, inflateFile } from './deflated-bytes.js';
+import type { StagedMember } from './members.js';
 import { RowFile } from './row-file.js';
+import type { Handshake } from './schema/handshake.js';
 
 /** A line of the timeline before it has its number. */
 export type HandshakeRow = Omit<Handshake, 'seq'>;
@@ -12,6 +14,7 @@ export type HandshakeRow = Omit<Handshake, 'seq'>;
 export class TimelineFile {
   #file: RowFile;
   readonly #path: string;
+  readonly #deflated: DeflatedBytes | null;
   #rows = 0;
   #sorted = true;
   #seconds = new Float64Array(INITIAL_ROWS);
@@ -19,9 +22,11 @@ export class TimelineFile {
   #offsets = new Float64Array(INITIAL_ROWS);
   #lengths = new Uint32Array(INITIAL_ROWS);
 
-  constructor(path: string) {
+  /** @param deflated where lines are deflated as they come, which pays where they are nearly sure to come in order */
+  constructor(path: string, deflated: DeflatedBytes | null = null) {
     this.#path = path;
-    this.#file = new RowFile(path);
+    this.#deflated = deflated;
+    this.#file = deflated ? new RowFile(path, deflated) : new RowFile(path);
   }
 
   get rows(): number {
@@ -51,11 +56,18 @@ export class TimelineFile {
   }
 
   /** Brings the lines into time order (equal times in order of arrival), and closes. */
-  finish(): { size: number; sha256: string } {
-    if (this.#sorted) return this.#file.finish();
-    this.#file.finish();
+  async finish(): Promise<StagedMember> {
+    const member = this.#file.finish();
+    const deflated = await this.#deflated?.finish();
+    if (this.#sorted) return deflated ? { ...member, deflated } : member;
+    const unsorted = deflated ? `${this.#path}.unsorted` : this.#path;
+    if (deflated) await inflateFile(deflated.path, unsorted);
+    return this.#sort(unsorted);
+  }
+
+  #sort(unsorted: string): StagedMember {
     const sorted = `${this.#path}.sorted`;
-    const source = openSync(this.#path, 'r');
+    const source = openSync(unsorted, 'r');
     let result;
     try {
       this.#file = new RowFile(sorted);
@@ -64,6 +76,7 @@ export class TimelineFile {
     } finally {
       closeSync(source);
     }
+    rmSync(unsorted);
     renameSync(sorted, this.#path);
     return result;
   }

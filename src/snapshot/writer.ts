@@ -130,7 +130,7 @@ export class SnapshotWriter<Timeline extends StagedTimeline = TimelineFile> {
 
   /** Packs, signs and names the snapshot, then removes what was staged. */
   async finish(facts: SnapshotFacts, signer: Signer): Promise<WrittenSnapshot> {
-    const body = await this.#finishBody();
+    const members = await this.#finishMembers();
     const manifest: Manifest = {
       format: 'tlsnap',
       formatVersion: FORMAT_VERSION,
@@ -141,7 +141,7 @@ export class SnapshotWriter<Timeline extends StagedTimeline = TimelineFile> {
         fingerprint: fingerprintOf(signer.publicKey),
         comment: signer.comment,
       },
-      members: body,
+      members: members.map(({ path, size, sha256 }) => ({ path, size, sha256 })),
     };
     const manifestBytes = Buffer.from(`${JSON.stringify(manifest, null, 2)}\n`);
     const head: PackEntry[] = [
@@ -149,9 +149,11 @@ export class SnapshotWriter<Timeline extends StagedTimeline = TimelineFile> {
       { path: SIGNATURE, content: Buffer.from(await signSshsig(signer, manifestBytes, NAMESPACE)) },
       { path: SIGNER, content: Buffer.from(`${publicKeyLine(signer.publicKey)}\n`) },
     ];
-    const staged = body.map(({ path }): PackEntry => ({ path, content: { file: this.#stagedPath(path) } }));
+    const staged = members.map(({ path, size, deflated }): PackEntry => {
+      return { path, content: deflated ? { size, deflated } : { file: this.#stagedPath(path) } };
+    });
     const size = await this.#pack(this.#output.isStdout ? [...staged, ...head] : [...head, ...staged], facts);
-    for (const { path } of body) rmSync(this.#stagedPath(path), { force: true });
+    for (const { path, deflated } of members) rmSync(deflated?.path ?? this.#stagedPath(path), { force: true });
     const manifestSha256 = createHash('sha256').update(manifestBytes).digest('hex');
     return { path: this.#output.path, size, manifestSha256, manifest };
   }
@@ -162,9 +164,9 @@ export class SnapshotWriter<Timeline extends StagedTimeline = TimelineFile> {
     for (const file of this.#files.values()) file.close();
   }
 
-  async #finishBody(): Promise<MemberEntry[]> {
+  async #finishMembers(): Promise<FinishedMember[]> {
     const timeline = await this.handshakes.finish();
-    const fixed = BODY_ORDER.flatMap((path): MemberEntry[] => {
+    const fixed = BODY_ORDER.flatMap((path): FinishedMember[] => {
       if (path === TIMELINE) return [{ path, ...timeline }];
       const file = this.#files.get(path);
       return file ? [{ path, ...file.finish() }] : [];
@@ -189,6 +191,8 @@ export class SnapshotWriter<Timeline extends StagedTimeline = TimelineFile> {
     return join(this.#staging, member.startsWith(EXECUTABLES) ? member.slice(EXECUTABLES.length) : member);
   }
 }
+
+type FinishedMember = StagedMember & { readonly path: string };
 
 function copyHashed(from: string, to: string): { size: number; sha256: string } {
   let source: number | undefined;

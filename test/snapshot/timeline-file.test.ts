@@ -32,7 +32,7 @@ async function assertSorted(t: ExecutionContext, rows: readonly { time: number; 
   rows.forEach(({ time, length }, arrival) => {
     file.addJson(BigInt(time), JSON.stringify({ time, arrival, text: textOf(length) }));
   });
-  const { size, sha256 } = file.finish();
+  const { size, sha256 } = await file.finish();
   const bytes = await readFile(path);
   const lines = bytes.toString('utf8').split('\n').slice(0, -1);
   const got = lines.map((line) => JSON.parse(line) as { seq: number; time: number; arrival: number; text: string });

@@ -1,6 +1,6 @@
 /**
- * Hellos back to back in one buffer, on their way to another thread: handed over whole, where each hello as an object would be
- * copied field by field. Numbers are little-endian; both ends are the same process, so the layout is nobody else's business.
+ * Hellos back to back in one buffer that two threads share, on their way from the one to the other: as objects they would be
+ * copied field by field, twice. Numbers are little-endian; both ends are the same process, so the layout is nobody else's business.
  */
 import type { HelloEnds } from '../flow/hello-extractor.js';
 import type { CapturedHello } from './captured-hello.js';
@@ -10,8 +10,8 @@ export class HelloBatch {
   readonly #buffer: Buffer;
   #used = 0;
 
-  /** @param bytes taken over whole; what was in it is overwritten */
-  constructor(bytes: ArrayBuffer) {
+  /** @param bytes what was in it is overwritten */
+  constructor(bytes: SharedArrayBuffer) {
     this.#buffer = Buffer.from(bytes);
   }
 
@@ -51,39 +51,47 @@ export class HelloBatch {
   }
 }
 
-/** The most bytes that a batch needs for a hello; a buffer of as many takes it. */
+/** The most bytes that a hello needs; a buffer of as many takes it. */
 export function roomFor({ raw, error }: CapturedHello): number {
   return HEAD + 2 * MAX_ADDRESS + (error === null ? 0 : error.length * 3) + raw.length;
 }
 
-/** Hands on the hellos of a batch in their order; `raw` is borrowed from it. */
-export function readBatch(bytes: ArrayBuffer, used: number, take: (hello: CapturedHello, ends: HelloEnds) => void) {
-  const buffer = Buffer.from(bytes);
-  for (let at = 0; at < used;) {
-    const flags = buffer[at] ?? 0;
-    const fromAt = at + HEAD;
-    const toAt = fromAt + (buffer[at + 1] ?? 0);
-    const errorAt = toAt + (buffer[at + 2] ?? 0);
-    const rawAt = errorAt + buffer.readUInt32LE(at + 32);
-    const end = rawAt + buffer.readUInt32LE(at + 36);
-    const hello: CapturedHello = {
-      kind: flags & FLAG.server ? 'server' : 'client',
-      transport: TRANSPORTS[buffer[at + 3] ?? 0] ?? 'tcp',
-      raw: buffer.subarray(rawAt, end),
-      complete: (flags & FLAG.complete) !== 0,
-      segments: buffer.readUInt32LE(at + 24),
-      records: buffer.readUInt32LE(at + 28),
-      streamOffset: flags & FLAG.offsetKnown ? buffer.readDoubleLE(at + 16) : null,
-      sslv2: (flags & FLAG.sslv2) !== 0,
-      afterRetry: (flags & FLAG.afterRetry) !== 0,
-      error: flags & FLAG.error ? buffer.toString('utf8', errorAt, rawAt) : null,
-      timeNs: timeAt(buffer, at),
-    };
-    const from = { address: buffer.toString('latin1', fromAt, toAt), port: buffer.readUInt16LE(at + 4) };
-    const to = { address: buffer.toString('latin1', toAt, errorAt), port: buffer.readUInt16LE(at + 6) };
-    take(hello, { from, to });
-    at = end;
+/** Tells of each hello in the first `used` bytes of a batch where it begins, when it was captured, and how many bytes it takes. */
+export function findHellos(batch: Buffer, used: number, take: (at: number, timeNs: bigint, size: number) => void): void {
+  for (let at = 0, end = 0; at < used; at = end) {
+    end = endAt(batch, at);
+    take(at, timeAt(batch, at), end - at);
   }
+}
+
+/** The hello that begins at `at`; `raw` is borrowed from the batch. */
+export function readHello(buffer: Buffer, at: number): { hello: CapturedHello; ends: HelloEnds } {
+  const flags = buffer[at] ?? 0;
+  const fromAt = at + HEAD;
+  const toAt = fromAt + (buffer[at + 1] ?? 0);
+  const errorAt = toAt + (buffer[at + 2] ?? 0);
+  const rawAt = errorAt + buffer.readUInt32LE(at + 32);
+  const hello: CapturedHello = {
+    kind: flags & FLAG.server ? 'server' : 'client',
+    transport: TRANSPORTS[buffer[at + 3] ?? 0] ?? 'tcp',
+    raw: buffer.subarray(rawAt, endAt(buffer, at)),
+    complete: (flags & FLAG.complete) !== 0,
+    segments: buffer.readUInt32LE(at + 24),
+    records: buffer.readUInt32LE(at + 28),
+    streamOffset: flags & FLAG.offsetKnown ? buffer.readDoubleLE(at + 16) : null,
+    sslv2: (flags & FLAG.sslv2) !== 0,
+    afterRetry: (flags & FLAG.afterRetry) !== 0,
+    error: flags & FLAG.error ? buffer.toString('utf8', errorAt, rawAt) : null,
+    timeNs: timeAt(buffer, at),
+  };
+  const from = { address: buffer.toString('latin1', fromAt, toAt), port: buffer.readUInt16LE(at + 4) };
+  const to = { address: buffer.toString('latin1', toAt, errorAt), port: buffer.readUInt16LE(at + 6) };
+  return { hello, ends: { from, to } };
+}
+
+function endAt(buffer: Buffer, at: number): number {
+  const addresses = (buffer[at + 1] ?? 0) + (buffer[at + 2] ?? 0);
+  return at + HEAD + addresses + buffer.readUInt32LE(at + 32) + buffer.readUInt32LE(at + 36);
 }
 
 function timeAt(buffer: Buffer, at: number): bigint {

@@ -1,41 +1,41 @@
 /**
- * Puts rows that come nearly in order of time into it. A hello of several segments is whole later than it began, so rows come
+ * Puts items that come nearly in order of time into it. A hello of several segments is whole later than it began, so hellos come
  * some places late; a timeline that is in order need not be sorted on disk at the end.
  */
-export class ReorderWindow {
-  private readonly emit: (timeNs: bigint, json: string) => void;
-  private readonly maxRows: number;
-  private readonly maxLength: number;
-  private rows: { timeNs: bigint; json: string }[] = [];
-  private length = 0;
+export class ReorderWindow<Item> {
+  readonly #emit: (timeNs: bigint, item: Item) => void;
+  readonly #maxItems: number;
+  readonly #maxWeight: number;
+  readonly #items: { timeNs: bigint; item: Item; weight: number }[] = [];
+  #weight = 0;
 
-  /** @param maxLength characters held at most, over all rows */
-  constructor(emit: (timeNs: bigint, json: string) => void, maxRows = 512, maxLength = 16 << 20) {
-    this.emit = emit;
-    this.maxRows = maxRows;
-    this.maxLength = maxLength;
+  /** @param maxWeight held at most, over all items */
+  constructor(emit: (timeNs: bigint, item: Item) => void, maxItems = 4096, maxWeight = 16 << 20) {
+    this.#emit = emit;
+    this.#maxItems = maxItems;
+    this.#maxWeight = maxWeight;
   }
 
-  add(timeNs: bigint, json: string): void {
-    const { rows } = this;
-    let at = rows.length;
-    while (at > 0 && (rows[at - 1]?.timeNs ?? 0n) > timeNs) at--;
-    const row = { timeNs, json };
-    if (at === rows.length) rows.push(row);
-    else rows.splice(at, 0, row);
-    this.length += json.length;
-    if (rows.length >= this.maxRows || this.length >= this.maxLength) this.pass(rows.length >> 1);
+  add(timeNs: bigint, item: Item, weight: number): void {
+    const items = this.#items;
+    let at = items.length;
+    while (at > 0 && (items[at - 1]?.timeNs ?? 0n) > timeNs) at--;
+    const one = { timeNs, item, weight };
+    if (at === items.length) items.push(one);
+    else items.splice(at, 0, one);
+    this.#weight += weight;
+    if (items.length >= this.#maxItems || this.#weight >= this.#maxWeight) this.#pass(items.length >> 1);
   }
 
   /** Passes on what is left. */
   end(): void {
-    this.pass(this.rows.length);
+    this.#pass(this.#items.length);
   }
 
-  private pass(count: number): void {
-    for (const { timeNs, json } of this.rows.splice(0, Math.max(1, count))) {
-      this.length -= json.length;
-      this.emit(timeNs, json);
+  #pass(count: number): void {
+    for (const { timeNs, item, weight } of this.#items.splice(0, Math.max(1, count))) {
+      this.#weight -= weight;
+      this.#emit(timeNs, item);
     }
   }
 }

@@ -4,14 +4,16 @@ import type { StagedMember } from '../../snapshot/members.js';
 /** What the reading thread tells the thread that makes rows. */
 export type ToRows =
   /** Hellos as a HelloBatch, of which `used` bytes are filled. */
-  | { readonly kind: 'batch'; readonly bytes: ArrayBuffer; readonly used: number }
+  | { readonly kind: 'batch'; readonly bytes: SharedArrayBuffer; readonly used: number }
   /** There are no more; the thread ends. */
   | { readonly kind: 'finish' };
 
 /** What the thread that makes rows tells the reading thread. */
 export type FromRows =
-  /** The rows of a batch are made; its buffer may be filled again. */
-  | { readonly kind: 'taken'; readonly bytes: ArrayBuffer }
+  /** A batch is dealt with, as far as it can be before later ones come. */
+  | { readonly kind: 'taken' }
+  /** All rows of a batch are made: its buffer may be filled again. */
+  | { readonly kind: 'spare'; readonly bytes: SharedArrayBuffer }
   | { readonly kind: 'finished'; readonly member: StagedMember }
   | { readonly kind: 'failed'; readonly error: SentError };
 

@@ -17,12 +17,12 @@ export interface HelloTaker {
 
 /**
  * The reading thread's handle on the thread that makes rows of hellos and stages them (row-worker.ts), so that a capture is read on
- * one processor while its hellos are described on another. At most MAX_AHEAD batches are under way.
+ * one processor while its hellos are described on another. At most MAX_AHEAD batches and those of one piece of the file are under way.
  */
 export class RowThread implements HelloTaker, StagedTimeline {
   readonly #worker: Worker;
-  readonly #spare: ArrayBuffer[] = [];
-  #bytes: ArrayBuffer;
+  readonly #spare: SharedArrayBuffer[] = [];
+  #bytes: SharedArrayBuffer;
   #batch: HelloBatch;
   #ahead = 0;
   #waiting: Waiting<void> | null = null;
@@ -31,7 +31,7 @@ export class RowThread implements HelloTaker, StagedTimeline {
   #ended: Promise<unknown> | null = null;
 
   constructor(path: string) {
-    this.#bytes = new ArrayBuffer(BATCH_BYTES);
+    this.#bytes = newBatch();
     this.#batch = new HelloBatch(this.#bytes);
     const workerData: RowSettings = { path };
     this.#worker = new Worker(new URL('./row-worker.js', import.meta.url), { workerData });
@@ -74,27 +74,27 @@ export class RowThread implements HelloTaker, StagedTimeline {
   }
 
   #sendBatch(least: number): void {
-    const bytes = this.#bytes;
-    const { used } = this.#batch;
-    this.#bytes = least > BATCH_BYTES ? new ArrayBuffer(least) : (this.#spare.pop() ?? new ArrayBuffer(BATCH_BYTES));
+    const [bytes, { used }] = [this.#bytes, this.#batch];
+    this.#bytes = least > BATCH_BYTES ? new SharedArrayBuffer(least) : (this.#spare.pop() ?? newBatch());
     this.#batch = new HelloBatch(this.#bytes);
     if (used === 0) return;
     this.#ahead++;
-    this.#send({ kind: 'batch', bytes, used }, [bytes]);
+    this.#send({ kind: 'batch', bytes, used });
   }
 
-  #send(message: ToRows, transfer: readonly ArrayBuffer[] = []): void {
-    this.#worker.postMessage(message, transfer);
+  #send(message: ToRows): void {
+    this.#worker.postMessage(message);
   }
 
   #take(message: FromRows): void {
     switch (message.kind) {
       case 'taken':
-        this.#ahead--;
-        if (message.bytes.byteLength === BATCH_BYTES && this.#spare.length < MAX_AHEAD) this.#spare.push(message.bytes);
-        if (this.#ahead >= MAX_AHEAD) return;
+        if (--this.#ahead >= MAX_AHEAD) return;
         this.#waiting?.resolve();
         this.#waiting = null;
+        return;
+      case 'spare':
+        if (message.bytes.byteLength === BATCH_BYTES) this.#spare.push(message.bytes);
         return;
       case 'finished':
         this.#finishing?.resolve(message.member);
@@ -110,6 +110,10 @@ export class RowThread implements HelloTaker, StagedTimeline {
     this.#waiting?.reject(error);
     this.#finishing?.reject(error);
   }
+}
+
+function newBatch(): SharedArrayBuffer {
+  return new SharedArrayBuffer(BATCH_BYTES);
 }
 
 interface Waiting<Value> {

@@ -1,55 +1,84 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { sentError } from '../../errors.js';
+import { DeflatedBytes } from '../../snapshot/deflated-bytes.js';
 import { TimelineFile } from '../../snapshot/timeline-file.js';
-import { readBatch } from './hello-batch.js';
+import { findHellos, readHello } from './hello-batch.js';
 import { HelloRowJson } from './hello-row-json.js';
 import { ReorderWindow } from './reorder-window.js';
 import type { FromRows, RowSettings, ToRows } from './row-protocol.js';
 
-/** The thread that makes rows: hellos to lines of the timeline, in order of time, hashed and staged. */
+/** The thread that makes rows: hellos to lines of the timeline, in order of time, hashed, deflated and staged. */
 class Rows {
   readonly #timeline: TimelineFile;
+  readonly #deflated: DeflatedBytes;
   readonly #rows = new HelloRowJson();
-  readonly #inOrder: ReorderWindow;
+  readonly #inOrder = new ReorderWindow<Waiting>((timeNs, waiting) => this.#row(timeNs, waiting));
+  #waiting = 0;
 
   constructor({ path }: RowSettings) {
-    const timeline = new TimelineFile(path);
-    this.#timeline = timeline;
-    this.#inOrder = new ReorderWindow((timeNs, json) => timeline.addJson(timeNs, json));
+    this.#deflated = new DeflatedBytes(`${path}.deflated`);
+    this.#timeline = new TimelineFile(path, this.#deflated);
   }
 
-  take(message: ToRows): void {
-    if (message.kind === 'batch') this.#batch(message.bytes, message.used);
-    else this.#finish();
+  async take(message: ToRows): Promise<void> {
+    if (message.kind === 'batch') await this.#batch(message.bytes, message.used);
+    else await this.#finish();
   }
 
-  #batch(bytes: ArrayBuffer, used: number): void {
-    readBatch(bytes, used, (hello, ends) => this.#inOrder.add(hello.timeNs, this.#rows.json(hello, ends)));
-    send({ kind: 'taken', bytes }, [bytes]);
+  async #batch(bytes: SharedArrayBuffer, used: number): Promise<void> {
+    // Hellos far from their places must not keep every batch they came in.
+    if (this.#waiting >= MAX_WAITING) this.#inOrder.end();
+    this.#waiting++;
+    const batch: Batch = { bytes, buffer: Buffer.from(bytes), left: 0 };
+    findHellos(batch.buffer, used, () => batch.left++);
+    findHellos(batch.buffer, used, (at, timeNs, size) => this.#inOrder.add(timeNs, { batch, at }, size));
+    await this.#deflated.keptUp();
+    send({ kind: 'taken' });
   }
 
-  #finish(): void {
+  #row(timeNs: bigint, { batch, at }: Waiting): void {
+    const { hello, ends } = readHello(batch.buffer, at);
+    this.#timeline.addJson(timeNs, this.#rows.json(hello, ends));
+    if (--batch.left > 0) return;
+    this.#waiting--;
+    send({ kind: 'spare', bytes: batch.bytes });
+  }
+
+  async #finish(): Promise<void> {
     this.#inOrder.end();
-    send({ kind: 'finished', member: this.#timeline.finish() });
+    send({ kind: 'finished', member: await this.#timeline.finish() });
     parentPort?.close();
   }
 }
 
-function send(message: FromRows, transfer: readonly ArrayBuffer[] = []): void {
-  parentPort?.postMessage(message, transfer);
+/** A batch of which not all rows are made yet. */
+interface Batch {
+  readonly bytes: SharedArrayBuffer;
+  readonly buffer: Buffer;
+  left: number;
 }
 
-function guarded(body: () => void): void {
-  try {
-    body();
-  } catch (error) {
-    send({ kind: 'failed', error: sentError('rows', error) });
-    parentPort?.close();
-  }
+/** A hello in its batch. */
+interface Waiting {
+  readonly batch: Batch;
+  readonly at: number;
 }
 
-let rows: Rows | null = null;
-guarded(() => {
-  rows = new Rows(workerData as RowSettings);
-});
-parentPort?.on('message', (message: ToRows) => guarded(() => rows?.take(message)));
+function send(message: FromRows): void {
+  parentPort?.postMessage(message);
+}
+
+function fail(error: unknown): void {
+  send({ kind: 'failed', error: sentError('rows', error) });
+  parentPort?.close();
+}
+
+/** Of 256 KiB each. */
+const MAX_WAITING = 64;
+
+try {
+  const rows = new Rows(workerData as RowSettings);
+  parentPort?.on('message', (message: ToRows) => void rows.take(message).catch(fail));
+} catch (error) {
+  fail(error);
+}

@@ -2,14 +2,14 @@ import test from 'ava';
 import fc from 'fast-check';
 import type { HelloEnds } from '../../../src/pcap/flow/hello-extractor.js';
 import type { CapturedHello } from '../../../src/pcap/hello/captured-hello.js';
-import { HelloBatch, readBatch, roomFor } from '../../../src/pcap/hello/hello-batch.js';
+import { findHellos, HelloBatch, readHello, roomFor } from '../../../src/pcap/hello/hello-batch.js';
 
 // What comes out must be what went in: the input is its own expected value.
 
 test('hellos come out of a batch as they went in, whatever they hold', (t) => {
   fc.assert(
     fc.property(fc.array(fc.tuple(hello, ends), { maxLength: 20 }), (hellos) => {
-      const bytes = new ArrayBuffer(hellos.reduce((sum, [one]) => sum + roomFor(one), 0));
+      const bytes = new SharedArrayBuffer(hellos.reduce((sum, [one]) => sum + roomFor(one), 0));
       const batch = new HelloBatch(bytes);
       for (const [one, between] of hellos) t.true(batch.add(one, between));
       t.deepEqual(read(bytes, batch.used), hellos);
@@ -21,7 +21,7 @@ test('a hello for which there is no room is refused, and the batch stays as it w
   fc.assert(
     fc.property(hello, hello, ends, fc.nat(200), (first, second, between, short) => {
       const least = roomFor(first) + roomFor(second) - 1 - short;
-      const batch = new HelloBatch(new ArrayBuffer(Math.max(roomFor(first), least)));
+      const batch = new HelloBatch(new SharedArrayBuffer(Math.max(roomFor(first), least)));
       t.true(batch.add(first, between));
       const { used } = batch;
       t.is(batch.add(second, between), batch.used > used);
@@ -29,9 +29,16 @@ test('a hello for which there is no room is refused, and the batch stays as it w
   );
 });
 
-function read(bytes: ArrayBuffer, used: number): [CapturedHello, HelloEnds][] {
+function read(bytes: SharedArrayBuffer, used: number): [CapturedHello, HelloEnds][] {
   const hellos: [CapturedHello, HelloEnds][] = [];
-  readBatch(bytes, used, (one, between) => hellos.push([{ ...one, raw: Uint8Array.from(one.raw) }, between]));
+  const batch = Buffer.from(bytes);
+  let next = 0;
+  findHellos(batch, used, (at, timeNs, size) => {
+    const { hello: one, ends: between } = readHello(batch, at);
+    if (at !== next || one.timeNs !== timeNs) throw new Error(`a hello at ${at}, not at ${next}`);
+    next = at + size;
+    hellos.push([{ ...one, raw: Uint8Array.from(one.raw) }, between]);
+  });
   return hellos;
 }
 
