@@ -2,15 +2,31 @@ import { isIP } from 'node:net';
 
 /** The text of an IP address from its bytes; v4-mapped IPv6 is written as IPv4. */
 export function formatAddress(bytes: Uint8Array): string {
-  if (bytes.length === 4) return bytes.join('.');
-  const isMapped = bytes.subarray(0, 10).every((byte) => byte === 0) && bytes[10] === 0xff && bytes[11] === 0xff;
-  if (isMapped) return bytes.subarray(12).join('.');
-  const groups = Array.from({ length: 8 }, (_, index) => ((bytes[index * 2] ?? 0) << 8) | (bytes[index * 2 + 1] ?? 0));
-  const { start, length } = longestZeroRun(groups);
-  const hex = groups.map((group) => group.toString(16));
-  // RFC 5952 section 4.2.2: a single zero group is not shortened.
-  if (length < 2) return hex.join(':');
-  return `${hex.slice(0, start).join(':')}::${hex.slice(start + length).join(':')}`;
+  if (bytes.length === 4) return formatIpv4(wordOf(bytes, 0));
+  return formatIpv6(wordOf(bytes, 0), wordOf(bytes, 4), wordOf(bytes, 8), wordOf(bytes, 12));
+}
+
+/** The same for IPv6 as four numbers of 32 bits. */
+export function formatIpv6(first: number, second: number, third: number, fourth: number): string {
+  if (first === 0 && second === 0 && third === 0xffff) return formatIpv4(fourth);
+  const group = (index: number): number => {
+    const word = index < 4 ? (index < 2 ? first : second) : index < 6 ? third : fourth;
+    return index % 2 === 0 ? word >>> 16 : word & 0xffff;
+  };
+  // RFC 5952 section 4.2: the first of the longest runs of zero groups is left out, but a single group is not.
+  let [runStart, runEnd] = [8, 8];
+  for (let start = 0, end = 0; start < 8; start = end + 1) {
+    for (end = start; end < 8 && group(end) === 0;) end++;
+    if (end - start > 1 && end - start > runEnd - runStart) [runStart, runEnd] = [start, end];
+  }
+  let text = '';
+  for (let index = 0; index < 8; index++) {
+    if (index === runStart) {
+      text += '::';
+      index = runEnd - 1;
+    } else text += text === '' || text.endsWith('::') ? group(index).toString(16) : `:${group(index).toString(16)}`;
+  }
+  return text;
 }
 
 /** The text of an IPv4 address as a number. */
@@ -31,14 +47,10 @@ export function parseAddress(text: string): Uint8Array | null {
   return Uint8Array.from(groups.flatMap((group) => [group >> 8, group & 0xff]));
 }
 
-function longestZeroRun(groups: readonly number[]): { start: number; length: number } {
-  let best = { start: 0, length: 0 };
-  for (let start = 0; start < groups.length; start++) {
-    let length = 0;
-    while (groups[start + length] === 0) length++;
-    if (length > best.length) best = { start, length };
-  }
-  return best;
+function wordOf(bytes: Uint8Array, at: number): number {
+  return (
+    (((bytes[at] ?? 0) << 24) | ((bytes[at + 1] ?? 0) << 16) | ((bytes[at + 2] ?? 0) << 8) | (bytes[at + 3] ?? 0)) >>> 0
+  );
 }
 
 function withoutDottedQuad(text: string): string {

@@ -9,9 +9,13 @@ import { constants, deflateRaw, type InputType, type ZlibOptions } from 'node:zl
 export class BlockDeflater {
   readonly #level: number;
   readonly #take: (deflated: Buffer) => void;
-  readonly #jobs: Promise<Buffer>[] = [];
+  readonly #jobs: { readonly block: Buffer; readonly deflated: Promise<Buffer> }[] = [];
+  /** Blocks to fill again: a new one each time would make the collector look at all memory again and again. */
+  readonly #spare: Buffer[] = [];
+  /** The block passed last, which the one behind it may still start from. */
+  #passed: Buffer | undefined;
   #passing: Promise<void> = Promise.resolve();
-  #block = Buffer.allocUnsafeSlow(BLOCK_BYTES);
+  #block: Buffer = Buffer.allocUnsafeSlow(BLOCK_BYTES);
   #filled = 0;
   #before: Buffer | undefined;
 
@@ -32,7 +36,7 @@ export class BlockDeflater {
       const block = this.#block;
       this.#deflate(block, constants.Z_SYNC_FLUSH);
       this.#before = block.subarray(BLOCK_BYTES - WINDOW_BYTES);
-      this.#block = Buffer.allocUnsafeSlow(BLOCK_BYTES);
+      this.#block = this.#spare.pop() ?? Buffer.allocUnsafeSlow(BLOCK_BYTES);
       this.#filled = 0;
     }
   }
@@ -64,20 +68,21 @@ export class BlockDeflater {
   #deflate(block: Buffer, finishFlush: number): void {
     const options: ZlibOptions = { level: this.#level, finishFlush, chunkSize: OUTPUT_BYTES };
     if (this.#before) options.dictionary = this.#before;
-    const job = deflateInPool(block, options);
+    const deflated = deflateInPool(block, options);
     // Awaited in its turn; until then a failure is not unhandled.
-    job.catch(() => undefined);
-    this.#jobs.push(job);
+    deflated.catch(() => undefined);
+    this.#jobs.push({ block, deflated });
   }
 
   /** Passes on what is done, in order, until at most `left` blocks are under way. */
   #pass(left: number): Promise<void> {
     // One at a time, or a block could overtake another.
     this.#passing = this.#passing.then(async () => {
-      while (this.#jobs.length > left) {
-        const deflated = await this.#jobs[0];
+      for (let job = this.#jobs[0]; job && this.#jobs.length > left; job = this.#jobs[0]) {
+        this.#take(await job.deflated);
         this.#jobs.shift();
-        if (deflated) this.#take(deflated);
+        if (this.#passed) this.#spare.push(this.#passed);
+        this.#passed = job.block.length === BLOCK_BYTES ? job.block : undefined;
       }
     });
     this.#passing.catch(() => undefined);
@@ -90,7 +95,7 @@ const deflateInPool = promisify<InputType, ZlibOptions, Buffer>(deflateRaw);
 const WINDOW_BYTES = 32 * 1024;
 const BLOCK_BYTES = 512 * 1024;
 /** One piece of output for most blocks. */
-const OUTPUT_BYTES = 256 * 1024;
+const OUTPUT_BYTES = 128 * 1024;
 /** Node's thread pool has four threads unless it is told otherwise; one block more is being filled. */
 const JOBS = Math.min(4, availableParallelism());
 

@@ -1,8 +1,5 @@
 import type { TSchema } from 'typebox';
-import { type RepeatedTail, TailMemory } from './repeated-tail.js';
-
-/** A line, then the texts of the wanted places in it, in their order; undefined for one that is null or left out. */
-export type Places = readonly (string | undefined)[];
+import { type Places, type RepeatedTail, TailMemory } from './repeated-tail.js';
 
 /**
  * Reads chosen places of lines without parsing them: one regular expression made of the schema. It takes a line only

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { createReadStream, type Stats } from 'node:fs';
+import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { Readable, Transform, type TransformCallback, type Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -77,10 +77,12 @@ async function feed(archive: TarArchive, folder: string, entries: readonly Sized
       continue;
     }
     // archiver counts the bytes of a prepared member, and ParallelGzip drops them: they may be any.
-    const source = 'file' in content ? createReadStream(content.file, { highWaterMark: PIECE }) : zeros(size);
+    const isFile = 'file' in content;
+    const source = isFile ? createReadStream(content.file, { highWaterMark: PIECE }) : zeros(size);
     const failed = new Promise<never>((_, reject) => source.once('error', reject));
+    const stats = Object.assign(await stat(isFile ? content.file : content.deflated.path), { size });
     if (size === 0) archive.append(Buffer.alloc(0), data);
-    else archive.append(source, { ...data, stats: { size, isFile: () => true } as Stats });
+    else archive.append(source, { ...data, stats });
     await Promise.race([taken, failed]);
     source.destroy();
   }

@@ -1,4 +1,5 @@
-import type { Places } from './canonical-line.js';
+/** A line, then the texts of the wanted places in it, in their order; undefined for one that is null or left out. */
+export type Places = readonly (string | undefined)[];
 
 /**
  * Where the lines of a member begin to be the same as those of other rows, byte by byte: in the timeline behind the server name, as

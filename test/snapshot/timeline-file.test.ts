@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { constants, crc32, inflateRawSync } from 'node:zlib';
 import fc from 'fast-check';
 import test, { type ExecutionContext } from 'ava';
+import { DeflatedBytes } from '../../src/snapshot/deflated-bytes.js';
 import { TimelineFile } from '../../src/snapshot/timeline-file.js';
 import { temporaryFolder } from './sample.js';
 
@@ -26,14 +28,30 @@ test('two runs, each in order and one behind the other, are merged without readi
   t.true(performance.now() - started < 10_000);
 });
 
-async function assertSorted(t: ExecutionContext, rows: readonly { time: number; length: number }[]): Promise<void> {
+test('deflated while they are written, lines in order stay deflated, and others are sorted all the same', async (t) => {
+  const inOrder = Array.from({ length: 3000 }, (_, index) => ({ time: index, length: 700 }));
+  t.true(await assertSorted(t, inOrder, 'deflating'));
+  t.false(await assertSorted(t, [...inOrder, { time: 1, length: 5 }], 'deflating'));
+  t.true(await assertSorted(t, [], 'deflating'));
+});
+
+/** True where what is staged is deflated. */
+async function assertSorted(
+  t: ExecutionContext,
+  rows: readonly { time: number; length: number }[],
+  way: 'plain' | 'deflating' = 'plain',
+): Promise<boolean> {
   const path = join(await temporaryFolder(t), 'handshakes.ndjson');
-  const file = new TimelineFile(path);
+  const file = new TimelineFile(path, way === 'deflating' ? new DeflatedBytes(`${path}.deflated`) : null);
   rows.forEach(({ time, length }, arrival) => {
     file.addJson(BigInt(time), JSON.stringify({ time, arrival, text: textOf(length) }));
   });
-  const { size, sha256 } = await file.finish();
-  const bytes = await readFile(path);
+  const { size, sha256, deflated } = await file.finish();
+  // Z_SYNC_FLUSH: its stream has no end of its own.
+  const bytes = deflated
+    ? inflateRawSync(await readFile(deflated.path), { finishFlush: constants.Z_SYNC_FLUSH })
+    : await readFile(path);
+  if (deflated) t.is(deflated.crc32, crc32(bytes));
   const lines = bytes.toString('utf8').split('\n').slice(0, -1);
   const got = lines.map((line) => JSON.parse(line) as { seq: number; time: number; arrival: number; text: string });
   const expected = rows.map(({ time }, arrival) => ({ time, arrival })).sort((a, b) => a.time - b.time);
@@ -44,6 +62,7 @@ async function assertSorted(t: ExecutionContext, rows: readonly { time: number; 
   t.true(got.every(({ arrival, text }) => text === textOf(rows[arrival]?.length ?? 0)));
   t.is(size, bytes.length);
   t.is(sha256, createHash('sha256').update(bytes).digest('hex'));
+  return deflated !== undefined;
 }
 
 /** So many bytes, or one less. */

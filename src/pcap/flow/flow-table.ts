@@ -1,4 +1,4 @@
-import { formatAddress, formatIpv4 } from '../../snapshot/address-text.js';
+import { formatIpv4, formatIpv6 } from '../../snapshot/address-text.js';
 
 /**
  * Flows by addresses, ports and tunnel, in typed arrays of fixed size: a lookup makes no object, and a capture with
@@ -109,9 +109,8 @@ export class FlowTable<State> {
 
   private address(base: number, at: number): string {
     if ((this.keys[base + 10] ?? 0) >> 8 === 4) return formatIpv4(this.keys[at] ?? 0);
-    const bytes = Buffer.alloc(16);
-    for (let word = 0; word < 4; word++) bytes.writeUInt32BE(this.keys[at + word] ?? 0, word * 4);
-    return formatAddress(bytes);
+    const { keys } = this;
+    return formatIpv6(keys[at] ?? 0, keys[at + 1] ?? 0, keys[at + 2] ?? 0, keys[at + 3] ?? 0);
   }
 
   private reclaim(): number {

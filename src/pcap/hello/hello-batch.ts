@@ -57,7 +57,11 @@ export function roomFor({ raw, error }: CapturedHello): number {
 }
 
 /** Tells of each hello in the first `used` bytes of a batch where it begins, when it was captured, and how many bytes it takes. */
-export function findHellos(batch: Buffer, used: number, take: (at: number, timeNs: bigint, size: number) => void): void {
+export function findHellos(
+  batch: Buffer,
+  used: number,
+  take: (at: number, timeNs: bigint, size: number) => void,
+): void {
   for (let at = 0, end = 0; at < used; at = end) {
     end = endAt(batch, at);
     take(at, timeAt(batch, at), end - at);

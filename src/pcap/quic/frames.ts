@@ -10,10 +10,11 @@ export interface CryptoFrame {
 /** The CRYPTO frames of a packet, up to the first frame that may not stand in an Initial packet or is cut off. */
 export function cryptoFrames(frames: Buffer): CryptoFrame[] {
   const found: CryptoFrame[] = [];
+  const end = frames.length;
   let at = 0;
-  while (at < frames.length) {
-    const type = frames.readUInt8(at);
-    at++;
+  while (at < end) {
+    const type = frames[at++] ?? 0;
+    // A client fills its datagram up to 1,200 bytes, a byte each.
     if (type === PADDING || type === PING) continue;
     if (type === ACK || type === ACK_ECN) {
       const next = skipAck(frames, at, type === ACK_ECN);
@@ -23,9 +24,9 @@ export function cryptoFrames(frames: Buffer): CryptoFrame[] {
     }
     // CONNECTION_CLOSE is allowed too, but nothing follows it.
     if (type !== CRYPTO) break;
-    const offset = readVarint(frames, at, frames.length);
-    const length = offset && readVarint(frames, offset.next, frames.length);
-    if (!length || length.next + length.value > frames.length) break;
+    const offset = readVarint(frames, at, end);
+    const length = offset && readVarint(frames, offset.next, end);
+    if (!length || length.next + length.value > end) break;
     found.push({ offset: offset.value, bytes: frames.subarray(length.next, length.next + length.value) });
     at = length.next + length.value;
   }

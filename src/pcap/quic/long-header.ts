@@ -62,12 +62,12 @@ export function readLongPacket(buffer: Buffer, start: number, end: number): Long
 /** A variable-length integer (RFC 9000 section 16); null where it is cut off. */
 export function readVarint(buffer: Buffer, at: number, end: number): { value: number; next: number } | null {
   if (at >= end) return null;
-  const first = buffer.readUInt8(at);
+  const first = buffer[at] ?? 0;
   const length = 1 << (first >> 6);
   if (end - at < length) return null;
   let value = first & 0x3f;
   // Up to 2^62: what does not fit a double exactly is beyond any datagram anyway.
-  for (let index = 1; index < length; index++) value = value * 256 + buffer.readUInt8(at + index);
+  for (let index = 1; index < length; index++) value = value * 256 + (buffer[at + index] ?? 0);
   return { value, next: at + length };
 }
 
