@@ -189,8 +189,10 @@ struct linux_binprm;
 
 #pragma clang attribute pop
 
+#ifdef TLSNAP_DIRECT
 /* Linux 6.2 (fd264ca02094): the context as the kernel's own structure. No call is left of it in the program. */
 extern void *bpf_cast_to_kern_ctx(void *ctx) __attribute__((section(".ksyms"), weak));
+#endif
 
 #define TLSNAP_PF_KTHREAD 0x00200000 /* include/linux/sched.h */
 #define TLSNAP_AF_INET 2

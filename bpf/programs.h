@@ -20,8 +20,6 @@
  * 0: walk it by bpf_probe_read_kernel. Kernels before 5.18 have only this for cgroup programs.
  */
 const volatile __u32 tlsnap_task_btf = 0;
-/* Whether the kernel has bpf_cast_to_kern_ctx(): Linux 6.2. */
-const volatile __u32 tlsnap_direct = 0;
 /*
  * 1: the bpf_probe_read helpers may be called, which executable paths and command lines need. lockdown=confidentiality
  * forbids those that read the kernel, and libbpf then takes none of them to exist.

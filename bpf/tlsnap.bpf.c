@@ -158,17 +158,7 @@ static __always_inline int look_at_ingress(struct __sk_buff *skb)
 	return TLSNAP_LET_THROUGH;
 }
 
-/*
- * For kernels from 6.2 on, which let a program look into the socket: whether anything at all is kept for it. A call
- * costs what its return costs, 35 ns and more where the kernel guards returns (SRSO).
- */
-static __always_inline bool has_storage(struct __sk_buff *skb)
-{
-	struct sk_buff *kernel_skb = bpf_cast_to_kern_ctx(skb);
-	struct sock *sk = kernel_skb->sk;
-
-	return sk && sk->sk_bpf_storage;
-}
+#ifndef TLSNAP_DIRECT
 
 SEC("cgroup_skb/egress")
 int tlsnap_egress(struct __sk_buff *skb)
@@ -182,15 +172,24 @@ int tlsnap_ingress(struct __sk_buff *skb)
 	return look_at_ingress(skb);
 }
 
+#else /* tlsnap-direct.bpf.c */
+
 /*
- * Instead of the two above where tlsnap_direct is set. Without it they are the same, so that whoever loads the whole object
- * gets it loaded.
+ * Whether anything at all is kept for the socket. A call costs what its return costs, 35 ns and more where the kernel
+ * guards returns (SRSO).
  */
+static __always_inline bool has_storage(struct __sk_buff *skb)
+{
+	struct sk_buff *kernel_skb = bpf_cast_to_kern_ctx(skb);
+	struct sock *sk = kernel_skb->sk;
+
+	return sk && sk->sk_bpf_storage;
+}
 
 SEC("cgroup_skb/egress")
 int tlsnap_egress_direct(struct __sk_buff *skb)
 {
-	return !tlsnap_direct || has_storage(skb) ? look_at_egress(skb) : TLSNAP_LET_THROUGH;
+	return has_storage(skb) ? look_at_egress(skb) : TLSNAP_LET_THROUGH;
 }
 
 SEC("cgroup_skb/ingress")
@@ -198,7 +197,9 @@ int tlsnap_ingress_direct(struct __sk_buff *skb)
 {
 	struct bpf_sock *sk = skb->sk;
 
-	if (tlsnap_direct && sk && sk->state != BPF_TCP_LISTEN && !has_storage(skb))
+	if (sk && sk->state != BPF_TCP_LISTEN && !has_storage(skb))
 		return TLSNAP_LET_THROUGH;
 	return look_at_ingress(skb);
 }
+
+#endif

@@ -58,6 +58,7 @@ const PARTS = [
   'LICENSES',
   'bin',
   'bpf/build/tlsnap.bpf.o',
+  'bpf/build/tlsnap-direct.bpf.o',
   'dist',
   'native/build/tlsnap.node',
   'oclif.manifest.json',

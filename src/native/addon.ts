@@ -138,6 +138,8 @@ export interface NativeError extends Error {
 }
 
 export const BPF_OBJECT = fileURLToPath(new URL('../../bpf/build/tlsnap.bpf.o', import.meta.url));
+/** The same for kernels from 6.2 on: see bpf/tlsnap-direct.bpf.c. */
+export const DIRECT_BPF_OBJECT = fileURLToPath(new URL('../../bpf/build/tlsnap-direct.bpf.o', import.meta.url));
 const LIBRARY = fileURLToPath(new URL('../../native/build/tlsnap.node', import.meta.url));
 
 /** Loads the addon, when it is first needed: no offline command does. */

@@ -1,6 +1,14 @@
 import { availableParallelism } from 'node:os';
 import { TlsnapError } from '../errors.js';
-import { BPF_OBJECT, isNativeError, loadAddon, type Addon, type NativeError, type NativeSession } from './addon.js';
+import {
+  BPF_OBJECT,
+  DIRECT_BPF_OBJECT,
+  isNativeError,
+  loadAddon,
+  type Addon,
+  type NativeError,
+  type NativeSession,
+} from './addon.js';
 import { COUNTER, LAYOUT } from './layout.js';
 import { readPrivileges } from './privileges.js';
 import { scopeTunables, type Scope } from './scope.js';
@@ -136,14 +144,13 @@ function openTier(addon: Addon, tier: Tier, options: SessionOptions): NativeSess
   const direct = options.btfPath === null && addon.kernelHasFunction('bpf_cast_to_kern_ctx');
   const programs = programsOf(tier, options, direct);
   return new addon.Session({
-    objectPath: BPF_OBJECT,
+    objectPath: direct ? DIRECT_BPF_OBJECT : BPF_OBJECT,
     btfPath: options.btfPath ?? '',
     ringBytes: options.ringBytes,
     // A full quarter of the ring is left for the time that the reader needs to wake up.
     tunables: {
       ...tier.tunables,
       ...scopeTunables(options.scope),
-      tlsnap_direct: direct ? 1 : 0,
       tlsnap_wakeup_bytes: Math.floor(options.ringBytes / 4),
       tlsnap_recording: options.recorder ? 1 : 0,
       tlsnap_slot_count: options.recorder?.slots ?? 1,
@@ -201,7 +208,8 @@ function refusal(refusals: readonly NativeError[]): TlsnapError {
   const first = refusals[0];
   if (!first) throw new Error('no tier was tried');
   const privileges = readPrivileges();
-  if (refusals.every(({ code }) => code === 'EPERM' || code === 'EACCES') && !privileges.mayLoad) {
+  // Lower tiers may fail for other reasons: what kept the best one from loading counts.
+  if ((first.code === 'EPERM' || first.code === 'EACCES') && !privileges.mayLoad) {
     return new TlsnapError(
       'permission',
       'live capture',
@@ -218,7 +226,7 @@ function refusal(refusals: readonly NativeError[]): TlsnapError {
       'unavailable',
       '/sys/kernel/btf/vmlinux',
       'this kernel does not describe its types (no BTF)',
-      ['Boot a kernel with CONFIG_DEBUG_INFO_BTF=y (distribution kernels since 2020 have it).'],
+      ['Name a BTF file of this very kernel with --btf, or boot one with CONFIG_DEBUG_INFO_BTF=y.'],
       first,
     );
   }
@@ -276,7 +284,7 @@ const ENDS = 'when a process ended, and execs after its first connection';
 /**
  * Tried in this order. BTF pointers are the cheaper way to the task and work under lockdown=confidentiality, which
  * forbids the probe helpers; kernels before 5.18 have only the probe helpers for cgroup programs. A kernel built without
- * tracepoints, or a process without CAP_PERFMON for them, still gets the hellos.
+ * tracepoints, or whose types are in a file (--btf), still gets the hellos.
  */
 const TIERS: readonly Tier[] = [
   { name: 'task-btf', tunables: { tlsnap_task_btf: 1, tlsnap_probe_read: 1 }, tracepoints: true, missing: [] },

@@ -33,6 +33,8 @@ export interface CaptureSettings {
   readonly window?: string;
   /** Watches this cgroup instead of the stage's own. */
   readonly cgroup?: string;
+  /** A command line that starts the command, such as ['setpriv', '--no-new-privs']. */
+  readonly within?: readonly string[];
 }
 
 export interface RunSettings {
@@ -119,10 +121,10 @@ export class Stage {
 
   /** For a test that ends the window in its own way: a capture whose programs are on their hooks. */
   async openCapture(settings: CaptureSettings = {}): Promise<OpenCapture> {
-    const { flags = [], window = '90s', cgroup = this.cgroup } = settings;
+    const { flags = [], window = '90s', cgroup = this.cgroup, within = [] } = settings;
     const path = join(this.directory, `capture-${this.#captures++}.tlsnap.tar.gz`);
     const args = ['capture', '--cgroup', cgroup, '--window', window, '--output', path, '--verbose', ...flags];
-    const command = launch(args);
+    const command = launch(args, within);
     let stderr = '';
     await new Promise<void>((resolve, reject) => {
       command.stderr.on('data', (chunk: Buffer) => {
@@ -279,8 +281,9 @@ function childrenOf(path: string): string[] {
 
 type CaptureProcess = ReturnType<typeof launch>;
 
-function launch(args: readonly string[]) {
-  return execa(process.execPath, [TLSNAP, ...args], { reject: false, timeout: 110_000 });
+function launch(args: readonly string[], within: readonly string[] = []) {
+  const [command = '', ...rest] = [...within, process.execPath, TLSNAP, ...args];
+  return execa(command, rest, { reject: false, timeout: 110_000 });
 }
 
 async function finished(command: CaptureProcess, path: string): Promise<Captured> {
