@@ -116,6 +116,17 @@ struct {
 	__uint(max_entries, 16 << 20);
 } ring SEC(".maps");
 
+struct tlsnap_reader {
+	__u32 sleeps; /* 1: the ring was empty, and its reader sleeps until it is woken */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct tlsnap_reader);
+} reader SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, TLSNAP_COUNTERS);
@@ -145,11 +156,19 @@ static __always_inline void count(__u32 which)
 }
 
 /*
- * Default wake-ups cost 2 to 11 us an event; the reader polls instead, and is woken only when the ring fills faster
- * than it polls.
+ * Default wake-ups cost 2 to 11 us an event; while there are any the reader polls instead, and is woken only when the ring
+ * fills faster than it polls. When there were none for a while it sleeps, and the first one wakes it.
  */
 static __always_inline __u64 wakeup(void)
 {
+	struct tlsnap_reader *state;
+	__u32 key = 0;
+
+	state = bpf_map_lookup_elem(&reader, &key);
+	if (state && state->sleeps) {
+		state->sleeps = 0;
+		return BPF_RB_FORCE_WAKEUP;
+	}
 	return bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) > tlsnap_wakeup_bytes ? BPF_RB_FORCE_WAKEUP :
 										   BPF_RB_NO_WAKEUP;
 }

@@ -132,7 +132,9 @@ class SessionWrap : public Napi::ObjectWrap<SessionWrap> {
   Napi::Value Drain(const Napi::CallbackInfo& info) {
     auto out = info[0].As<Napi::Uint8Array>();
     const int timeout = info[1].As<Napi::Number>();
-    const size_t used = Guard(info.Env(), [&] { return session_->Drain(out.Data(), out.ByteLength(), timeout); });
+    const bool until_woken = info[2].ToBoolean();
+    const size_t used =
+        Guard(info.Env(), [&] { return session_->Drain(out.Data(), out.ByteLength(), timeout, until_woken); });
     return Napi::Number::New(info.Env(), static_cast<double>(used));
   }
 

@@ -88,7 +88,7 @@ int Session::TakeRecord(void* context, void* data, size_t size) {
   return self->capacity_ - self->used_ < kLargestRecord ? -ENOBUFS : 0;
 }
 
-size_t Session::Drain(uint8_t* out, size_t capacity, int timeout_ms) {
+size_t Session::Drain(uint8_t* out, size_t capacity, int timeout_ms, bool until_woken) {
   object();
   if (capacity < kLargestRecord) throw CallError(ENOBUFS, "drain into a buffer smaller than one record");
   out_ = out;
@@ -99,6 +99,13 @@ size_t Session::Drain(uint8_t* out, size_t capacity, int timeout_ms) {
     if (result < 0 && result != -ENOBUFS) check(result, "consume the ring");
   };
   consume();
+  if (used_ == 0 && until_woken) {
+    const uint32_t key = 0;
+    const uint32_t sleeps = 1;
+    check(bpf_map_update_elem(MapFd("reader"), &key, &sleeps, BPF_ANY), "ask to be woken");
+    // What came before that was written wakes nobody.
+    consume();
+  }
   if (used_ == 0 && timeout_ms > 0) {
     epoll_event event;
     epoll_wait(ring_buffer__epoll_fd(ring_.get()), &event, 1, timeout_ms);

@@ -37,8 +37,9 @@ class Session {
   void RemovePid(uint32_t pid);
 
   // Copies whole records, each padded to 8 bytes, until the ring is empty or `capacity` could not hold one more.
-  // Waits up to `timeout_ms` for a wake-up if there is nothing. Returns the bytes written.
-  size_t Drain(uint8_t* out, size_t capacity, int timeout_ms);
+  // Waits up to `timeout_ms` if there is nothing: for the ring to fill up, or, `until_woken`, for the first record.
+  // Returns the bytes written.
+  size_t Drain(uint8_t* out, size_t capacity, int timeout_ms, bool until_woken);
 
   // Sums of the per-CPU counters, in the order of enum tlsnap_counter.
   std::vector<uint64_t> Counters() const;

@@ -21,8 +21,13 @@ class Drain {
   readonly #send: (message: FromDrain) => void;
   #spool: SpoolWriter | null = null;
   #running = false;
+  /** Nothing came in the last turn. */
+  #idle = false;
   #lastSync = 0;
+  #syncedBytes = 0;
   #lastCounters = 0;
+  /** The counters as they were noted last. */
+  #noted = '';
 
   constructor(settings: DrainSettings, send: (message: FromDrain) => void) {
     this.#settings = settings;
@@ -71,26 +76,37 @@ class Drain {
     this.#turn();
   }
 
-  /** One look at the ring; blocks for at most POLL_MS, then lets messages in. */
+  /**
+   * One look at the ring, which blocks for a while where there is nothing; then lets messages in. While records come it
+   * polls: to be woken costs those who connect more than that costs here. When none came it is woken by the next one.
+   */
   #turn(): void {
     if (!this.#running) return;
-    this.#drainOnce(POLL_MS);
+    this.#idle = this.#drainOnce(this.#idle ? IDLE_MS : POLL_MS, this.#idle) === 0;
     const now = performance.now();
-    if (now - this.#lastCounters >= COUNTERS_MS) {
+    if (now - this.#lastCounters >= (this.#idle ? IDLE_COUNTERS_MS : COUNTERS_MS)) {
       this.#lastCounters = now;
-      const counters = this.#session.counters();
-      this.#note({ note: 'counters', counters });
-      this.#send({ kind: 'counters', counters, spoolBytes: this.#spool?.bytes ?? 0 });
+      this.#tellCounters();
     }
-    if (now - this.#lastSync >= this.#settings.syncMs) {
+    const bytes = this.#spool?.bytes ?? 0;
+    if (bytes > this.#syncedBytes && now - this.#lastSync >= this.#settings.syncMs) {
       this.#lastSync = now;
+      this.#syncedBytes = bytes;
       this.#spool?.sync().catch(fail);
     }
     setImmediate(guarded(() => this.#turn()));
   }
 
-  #drainOnce(timeoutMs: number): number {
-    const used = this.#session.drain(this.#buffer, timeoutMs);
+  #tellCounters(): void {
+    const counters = this.#session.counters();
+    const note = JSON.stringify(counters);
+    if (note !== this.#noted) this.#note({ note: 'counters', counters });
+    this.#noted = note;
+    this.#send({ kind: 'counters', counters, spoolBytes: this.#spool?.bytes ?? 0 });
+  }
+
+  #drainOnce(timeoutMs: number, untilWoken = false): number {
+    const used = this.#session.drain(this.#buffer, timeoutMs, untilWoken);
     if (used === 0) return 0;
     const bytes = this.#buffer.subarray(0, used);
     this.#spool?.append(FRAME.kernel, bytes);
@@ -157,7 +173,10 @@ function guarded(body: () => void): () => void {
 /** A drain of 4 MiB is some 5,000 hellos. */
 const BUFFER_BYTES = 4 * 1024 * 1024;
 const POLL_MS = 25;
+/** What the end of the window, and a process that was read, wait for at most. */
+const IDLE_MS = 200;
 const COUNTERS_MS = 250;
+const IDLE_COUNTERS_MS = 1000;
 
 let drain: Drain | null = null;
 guarded(() => {

@@ -47,8 +47,11 @@ export interface NativeSession {
   /** The set of processes in scope. */
   addPid(pid: number): void;
   removePid(pid: number): void;
-  /** Fills `out` with whole records, each padded to 8 bytes; returns the bytes used. Blocks up to `timeoutMs`. */
-  drain(out: Uint8Array, timeoutMs: number): number;
+  /**
+   * Fills `out` with whole records, each padded to 8 bytes; returns the bytes used. Where there are none it blocks up to
+   * `timeoutMs`: until the ring fills up or, `untilWoken`, until the first record, whose sender pays for that.
+   */
+  drain(out: Uint8Array, timeoutMs: number, untilWoken: boolean): number;
   counters(): number[];
   /** The map of fingerprints: key and value of each entry, back to back. */
   fingerprints(): Buffer;

@@ -88,8 +88,8 @@ export class Session {
   }
 
   /** See NativeSession.drain. */
-  drain(out: Uint8Array, timeoutMs: number): number {
-    return this.#native.drain(out, timeoutMs);
+  drain(out: Uint8Array, timeoutMs: number, untilWoken = false): number {
+    return this.#native.drain(out, timeoutMs, untilWoken);
   }
 
   counters(): Counters {
