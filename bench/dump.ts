@@ -4,13 +4,14 @@
  *
  *   node --import tsx bench/dump.ts [ROUNDS] [ENTRIES]
  *
- * Needs root and python3, and the built product. README.md says how to read the figures.
+ * Needs root and python3, and the bundle of `npm run bundle`, which is what a responder starts. README.md says how to read the figures.
  */
 import { execFileSync } from 'node:child_process';
 import { loadavg } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import Table from 'cli-table3';
-import { OwnCgroup, TLSNAP } from './own-cgroup.js';
+import { bundleFolder } from '../scripts/bundle/folder.js';
+import { OwnCgroup } from './own-cgroup.js';
 import { spreadOf, spreadText } from './spread.js';
 
 interface Status {
@@ -24,6 +25,7 @@ interface Dumped {
 }
 
 const [rounds = 10, entries = 10_000] = process.argv.slice(2).map(Number);
+const tlsnap = join(await bundleFolder(resolve(import.meta.dirname, '..')), 'tlsnap');
 const cgroup = new OwnCgroup();
 const pins = `/sys/fs/bpf/tlsnap-bench-${process.pid}`;
 try {
@@ -51,6 +53,6 @@ try {
 }
 
 function record(command: string, ...args: readonly string[]): unknown {
-  const words = [TLSNAP, 'record', command, '--pins', pins, '--json', '--quiet', ...args];
-  return JSON.parse(execFileSync(process.execPath, words, { encoding: 'utf8', maxBuffer: 1 << 28 }));
+  const words = ['record', command, '--pins', pins, '--json', '--quiet', ...args];
+  return JSON.parse(execFileSync(tlsnap, words, { encoding: 'utf8', maxBuffer: 1 << 28 }));
 }

@@ -1,20 +1,19 @@
 import { Errors, Flags } from '@oclif/core';
-import { Duration } from 'luxon';
 import { DIRECTIONS, MAX_PORTS, type Direction, type Scope } from './native/scope.js';
 
 /** A duration as `10s`, `5m`, `1h` or ISO 8601 (`PT90S`). */
 export const durationFlag = Flags.custom<{ ms: number; iso: string }>({
-  parse: (text) => {
+  parse: async (text) => {
+    // Only here: commands that take no duration start without it.
+    const { Duration } = await import('luxon');
     const short = /^(\d{1,9})(ms|s|m|h|d)$/.exec(text);
     const unit = UNITS[short?.[2] ?? ''];
     const duration = unit ? Duration.fromObject({ [unit]: Number(short?.[1]) }) : Duration.fromISO(text);
     const ms = duration.isValid ? duration.toMillis() : Number.NaN;
     if (!(ms > 0 && ms <= MAX_WINDOW_MS)) {
-      return Promise.reject(
-        new Errors.CLIError(`${text}: not a duration: use 10s, 5m, 1h or ISO 8601, up to 24 days`, { exit: 2 }),
-      );
+      throw new Errors.CLIError(`${text}: not a duration: use 10s, 5m, 1h or ISO 8601, up to 24 days`, { exit: 2 });
     }
-    return Promise.resolve({ ms, iso: duration.toISO() ?? text });
+    return { ms, iso: duration.toISO() ?? text };
   },
 });
 
