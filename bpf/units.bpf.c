@@ -8,7 +8,8 @@
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-#define TLSNAP_ETHERNET 14 /* test_run wants a link-layer header, whatever is in it */
+/* test_run wants a link-layer header, whatever is in it, and some kernels a byte behind it. */
+#define TLSNAP_UNIT_HEADER 15
 
 /* MD5 alone, to tell what it takes: the capture makes both digests at once. */
 __noinline int md5_string(void)
@@ -30,19 +31,19 @@ __noinline int md5_string(void)
 SEC("tc")
 int unit_ja3_string(struct __sk_buff *skb)
 {
-	return ja3_string(skb, TLSNAP_ETHERNET, skb->len - TLSNAP_ETHERNET);
+	return ja3_string(skb, TLSNAP_UNIT_HEADER, skb->len - TLSNAP_UNIT_HEADER);
 }
 
 SEC("tc")
 int unit_ja3_md5(struct __sk_buff *skb)
 {
-	return ja3_string(skb, TLSNAP_ETHERNET, skb->len - TLSNAP_ETHERNET) || md5_string();
+	return ja3_string(skb, TLSNAP_UNIT_HEADER, skb->len - TLSNAP_UNIT_HEADER) || md5_string();
 }
 
 SEC("tc")
 int unit_ja3_both(struct __sk_buff *skb)
 {
-	return ja3_string(skb, TLSNAP_ETHERNET, skb->len - TLSNAP_ETHERNET) || hash_string();
+	return ja3_string(skb, TLSNAP_UNIT_HEADER, skb->len - TLSNAP_UNIT_HEADER) || hash_string();
 }
 
 /* Hashes the packet itself as if it were a JA3 string. */
@@ -50,14 +51,14 @@ SEC("tc")
 int unit_digests(struct __sk_buff *skb)
 {
 	struct tlsnap_scratch *memory = get_scratch();
-	__u32 length = skb->len - TLSNAP_ETHERNET;
+	__u32 length = skb->len - TLSNAP_UNIT_HEADER;
 
 	if (!memory || length >= TLSNAP_JA3_STRING_MAX)
 		return -1;
 	memory->length = length;
 	if (length > 0) {
 		length = ((length - 1) & (TLSNAP_JA3_STRING_MAX - 1)) + 1;
-		if (bpf_skb_load_bytes(skb, TLSNAP_ETHERNET, memory->string, length))
+		if (bpf_skb_load_bytes(skb, TLSNAP_UNIT_HEADER, memory->string, length))
 			return -1;
 	}
 	return hash_string();

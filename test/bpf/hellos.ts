@@ -142,7 +142,7 @@ export function everyNumber(): Uint8Array[] {
 
 /** Every beginning of a message that is not all of it, each with its own length in the header as well as with the whole's. */
 export function truncations(message: Uint8Array): Uint8Array[] {
-  return Array.from({ length: message.length - 1 }, (_, index) => message.subarray(0, index + 1)).flatMap((cut) =>
+  return Array.from({ length: message.length }, (_, length) => message.subarray(0, length)).flatMap((cut) =>
     cut.length < 4 ? [cut] : [cut, withLength(cut)],
   );
 }

@@ -3,7 +3,7 @@
  * run-units [--repeat N] OBJECT PROGRAM
  *
  * Runs one program of units.bpf.o by BPF_PROG_TEST_RUN on each line of stdin: a packet's bytes in hexadecimal, without
- * its link-layer header. For each it prints a line of four or, with --repeat, five words:
+ * its header (TLSNAP_UNIT_HEADER). For each it prints a line of four or, with --repeat, five words:
  *
  *   what the program returned, the string, its MD5, its SHA-256, nanoseconds of one run as the kernel measured them
  *
@@ -23,7 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ETHERNET = 14, INPUT_MAX = 3072, LINE_MAX_LENGTH = 2 * INPUT_MAX + 2, POISON = 0xa5 };
+enum { HEADER = 15, INPUT_MAX = 3072, LINE_MAX_LENGTH = 2 * INPUT_MAX + 2, POISON = 0xa5 };
 
 /* Where a member of struct tlsnap_scratch lies, as the object's BTF says. */
 struct member {
@@ -111,15 +111,15 @@ static int digit_value(char digit)
 	return found - digits;
 }
 
-/* The bytes of a line of hexadecimal digits behind a link-layer header of zeros; how many in all. */
+/* The bytes of a line of hexadecimal digits behind a header of zeros; how many in all. */
 static int read_packet(const char *line, unsigned char *packet)
 {
 	int length = strcspn(line, "\r\n") / 2;
 
-	memset(packet, 0, ETHERNET);
+	memset(packet, 0, HEADER);
 	for (int i = 0; i < length; i++)
-		packet[ETHERNET + i] = digit_value(line[2 * i]) << 4 | digit_value(line[2 * i + 1]);
-	return ETHERNET + length;
+		packet[HEADER + i] = digit_value(line[2 * i]) << 4 | digit_value(line[2 * i + 1]);
+	return HEADER + length;
 }
 
 /* An empty string is a dash, so that a line always has as many words. */
@@ -172,7 +172,7 @@ static void run(const struct units *units, unsigned char *packet, int size, int 
 
 int main(int argc, char **argv)
 {
-	static unsigned char packet[ETHERNET + INPUT_MAX];
+	static unsigned char packet[HEADER + INPUT_MAX];
 	static char line[LINE_MAX_LENGTH];
 	int repeat = 0, first = 1;
 	struct units units;
