@@ -1,5 +1,6 @@
 # What a guest of the kernel matrix does: asks the verifier about the object, then captures while openssl shakes hands
-# with itself inside a cgroup of its own. Everything that the host judges by is left in /results.
+# with itself inside a cgroup of its own, then has the flight recorder do the same. Everything that the host judges by is left
+# in /results.
 tlsnap=/opt/tlsnap/tlsnap
 suspect=/sys/fs/cgroup/suspect
 stamp() {
@@ -42,6 +43,20 @@ stamp the window is over
 wait $capture
 echo $? >/results/capture.status
 stamp capture ended
+
+$tlsnap record start --cgroup $suspect --memory 1MiB --json >/results/record-start.json 2>&1
+echo $? >/results/record-start.status
+ps -o args | grep '[t]lsnap/runtime' >/results/record-processes
+stamp recorder runs
+sh -c "echo \$\$ >$suspect/cgroup.procs; echo \$\$ >/results/recorded.pid
+  exec timeout 20 openssl s_client -connect 127.0.0.1:4433 -servername guest.example -alpn h2" </dev/null >/dev/null 2>&1
+$tlsnap record status --json >/results/record-status.json 2>&1
+$tlsnap record dump --output /results/recorder.tlsnap.tar.gz --json >/results/record-dump.json 2>&1
+echo $? >/results/record-dump.status
+stamp recorder is dumped
+$tlsnap record stop >/results/record-stop 2>&1
+echo $? >/results/record-stop.status
+stamp recorder is stopped
 
 bpftool prog list >/results/programs.after
 bpftool link list >/results/links.after

@@ -14,7 +14,7 @@ import type { Manifest } from '../../src/snapshot/schema/manifest.js';
 import { reasonAgainstBundleTests, reasonAgainstCommands, testUnless } from '../left-out.js';
 import { readByTshark } from './tshark-reading.js';
 
-// Boots stock kernels under emulation, captures in each, and judges the snapshot on this machine: pids by what the
+// Boots stock kernels under emulation, captures and records in each, and judges the snapshots on this machine: pids by what the
 // guest's shell wrote down, JA3 and JA4 by what tshark reads, the signature and digests by `tlsnap verify`.
 
 const PROJECT = resolve(import.meta.dirname, '../..');
@@ -29,8 +29,10 @@ const reasonAgainstAll =
 for (const release of KERNEL_RELEASES) {
   const missing = release.mayBeMissing && !hasCachedKernel(release, CACHE);
   const reason = reasonAgainstAll ?? (missing ? 'may be missing, and could not be fetched' : undefined);
-  testUnless(reason, `kernel ${release.name} captures handshakes with the right process, JA3 and JA4`, (t) =>
-    captures(t, release),
+  testUnless(
+    reason,
+    `kernel ${release.name} captures and records handshakes with the right process, JA3 and JA4`,
+    (t) => captures(t, release),
   );
   if (release.name === '6.1') {
     testUnless(reason, `kernel ${release.name} captures them under lockdown=confidentiality too`, (t) =>
@@ -43,7 +45,7 @@ async function captures(t: ExecutionContext, release: KernelRelease, cmdline = '
   const kernel = await fetchKernel(release, CACHE);
   t.log(kernel.package, ...(kernel.note === undefined ? [] : [kernel.note]));
   const script = await readFile(join(import.meta.dirname, 'guest.sh'), 'utf8');
-  const result = await bootKernel({ kernel, files: await guestFiles(t), script, cmdline, timeoutSeconds: 300 });
+  const result = await bootKernel({ kernel, files: await guestFiles(t), script, cmdline, timeoutSeconds: 400 });
   const text = (name: string) => result.files.get(name)?.toString().trim() ?? '';
 
   t.deepEqual(result.splats, []);
@@ -57,22 +59,31 @@ async function captures(t: ExecutionContext, release: KernelRelease, cmdline = '
   t.is(text('capture.status'), '0', `${text('capture.stderr')}\n${text('capture.json')}`);
   t.notRegex(text('programs.after'), /tlsnap/);
   t.is(text('links.after'), '');
-  await judge(t, result, diagnosis.tier ?? '', {
-    clients: text('client.pids').split('\n'),
-    server: text('server.pid'),
-  });
+  const tier = diagnosis.tier ?? '';
+  const server = text('server.pid');
+  await judge(t, result, 'guest', { source: 'live', tier }, { clients: text('client.pids').split('\n'), server });
+
+  for (const step of ['start', 'dump', 'stop'])
+    t.is(text(`record-${step}.status`), '0', `${text(`record-${step}.json`)}${text(`record-${step}`)}`);
+  t.is(text('record-processes'), '', 'a recorder has no process');
+  const status = JSON.parse(text('record-status.json')) as { running: boolean; hellos: { seen: number } };
+  t.is(status.running, true);
+  // Both ends see both hellos.
+  t.is(status.hellos.seen, 4, text('record-status.json'));
+  await judge(t, result, 'recorder', { source: 'recorder', tier }, { clients: [text('recorded.pid')], server });
 }
 
-/** Holds the snapshot against what the guest's shell knows, the doctor's tier, and tshark's reading of the raw hellos. */
+/** Holds a snapshot against what the guest's shell knows, the doctor's tier, and tshark's reading of the raw hellos. */
 async function judge(
   t: ExecutionContext,
   result: GuestResult,
-  tier: string,
+  name: string,
+  expected: { source: Manifest['source']; tier: string },
   pids: { clients: readonly string[]; server: string },
 ): Promise<void> {
   const directory = await temporaryDirectory(t);
-  const snapshot = join(directory, 'guest.tlsnap.tar.gz');
-  await writeFile(snapshot, result.files.get('guest.tlsnap.tar.gz') ?? '');
+  const snapshot = join(directory, `${name}.tlsnap.tar.gz`);
+  await writeFile(snapshot, result.files.get(`${name}.tlsnap.tar.gz`) ?? '');
   const verify = await execa(process.execPath, [join(PROJECT, 'bin/run.js'), 'verify', snapshot], {
     reject: false,
     all: true,
@@ -80,7 +91,7 @@ async function judge(
   t.is(verify.exitCode, 0, verify.all);
 
   const manifest = JSON.parse(await readMember(snapshot, 'manifest.json')) as Manifest;
-  t.is(manifest.tier ?? '', tier);
+  t.like(manifest, expected);
 
   const events = await readTimeline(snapshot);
   const sent = events.filter(({ kind, role }) => kind === role);

@@ -38,8 +38,7 @@ async function runsUnits(t: ExecutionContext, release: KernelRelease): Promise<v
   const directory = await mkdtemp(join(tmpdir(), 'tlsnap-guest-units-'));
   t.teardown(() => rm(directory, { recursive: true, force: true }));
 
-  // Length 0 is no packet to every kernel of the matrix.
-  const texts = Array.from({ length: LONGEST }, (_, index) => bytesOf(index, index + 1));
+  const texts = Array.from({ length: LONGEST + 1 }, (_, length) => bytesOf(length, length));
   const known = recordedHellos();
   const hellos = [...known.map(({ message }) => message), ...unusualHellos(known[0]?.message ?? new Uint8Array())];
   await writeFile(join(directory, 'texts'), packetLines(texts));
