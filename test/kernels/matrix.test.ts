@@ -42,6 +42,7 @@ for (const release of KERNEL_RELEASES) {
 }
 
 async function captures(t: ExecutionContext, release: KernelRelease, cmdline = ''): Promise<void> {
+  t.timeout(600_000);
   const kernel = await fetchKernel(release, CACHE);
   t.log(kernel.package, ...(kernel.note === undefined ? [] : [kernel.note]));
   const script = await readFile(join(import.meta.dirname, 'guest.sh'), 'utf8');

@@ -33,6 +33,7 @@ for (const release of KERNEL_RELEASES) {
 }
 
 async function runsUnits(t: ExecutionContext, release: KernelRelease): Promise<void> {
+  t.timeout(300_000);
   const kernel = await fetchKernel(release, CACHE);
   t.log(kernel.package, ...(kernel.note === undefined ? [] : [kernel.note]));
   const directory = await mkdtemp(join(tmpdir(), 'tlsnap-guest-units-'));
