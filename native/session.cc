@@ -102,7 +102,7 @@ size_t Session::Drain(uint8_t* out, size_t capacity, int timeout_ms, bool until_
   if (used_ == 0 && until_woken) {
     const uint32_t key = 0;
     const uint32_t sleeps = 1;
-    check(bpf_map_update_elem(MapFd("reader"), &key, &sleeps, BPF_ANY), "ask to be woken");
+    check(bpf_map_update_elem(object().MapFd("reader"), &key, &sleeps, BPF_ANY), "ask to be woken");
     // What came before that was written wakes nobody.
     consume();
   }
