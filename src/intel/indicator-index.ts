@@ -71,13 +71,15 @@ export class IndicatorIndex {
         return false;
       for (const [part, { type, value }] of (indicator.parts ?? []).entries()) {
         // Comparable as a whole, so every part is.
-        this.#entry(type as ComparableType, value).pairs.push({ pair: indicator, part });
+        const entry = this.#entry(type as ComparableType, value);
+        entry.pairs = extended(entry.pairs, { pair: indicator, part });
       }
       return true;
     }
-    const { alone } = this.#entry(indicator.type as ComparableType, indicator.value);
+    const entry = this.#entry(indicator.type as ComparableType, indicator.value);
+    const { alone } = entry;
     if (alone.length >= MAX_PER_VALUE || alone.some((other) => saysTheSame(other, indicator))) return false;
-    alone.push(indicator);
+    entry.alone = extended(alone, indicator);
     return true;
   }
 
@@ -85,14 +87,19 @@ export class IndicatorIndex {
     const byValue = this.#entries.get(type) ?? new Map<string, MutableEntry>();
     if (byValue.size === 0) this.#entries.set(type, byValue);
     let entry = byValue.get(value);
-    if (!entry) byValue.set(value, (entry = { alone: [], pairs: [] }));
+    if (!entry) byValue.set(value, (entry = { alone: NONE, pairs: NONE }));
     return entry;
   }
 }
 
 interface MutableEntry {
-  readonly alone: Indicator[];
-  readonly pairs: { pair: Indicator; part: number }[];
+  alone: readonly Indicator[];
+  pairs: readonly { readonly pair: Indicator; readonly part: number }[];
+}
+
+/** Nearly all lists have one item: made so, it has room for one, and pushed it would have it for seventeen. */
+function extended<Item>(list: readonly Item[], item: Item): readonly Item[] {
+  return list.length === 0 ? [item] : [...list, item];
 }
 
 function saysTheSame(one: Indicator, other: Indicator): boolean {
@@ -101,3 +108,4 @@ function saysTheSame(one: Indicator, other: Indicator): boolean {
 
 /** A feed that repeats one value with ever new words must not make each event cost as much as the feed is long. */
 const MAX_PER_VALUE = 64;
+const NONE: readonly never[] = [];

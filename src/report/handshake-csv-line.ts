@@ -1,4 +1,4 @@
-import { canonicalLine, placesOf } from '../snapshot/canonical-line.js';
+import { canonicalLines, placesOf } from '../snapshot/canonical-line.js';
 import { HANDSHAKE_TAIL } from '../snapshot/handshake-excerpt.js';
 import type { Excerpt } from '../snapshot/row-parser.js';
 import { Handshake } from '../snapshot/schema/handshake.js';
@@ -12,11 +12,11 @@ import { HANDSHAKE_COLUMNS } from './tables/handshakes.js';
 export function handshakeCsvLine(): Excerpt<string> {
   const wanted = new Set(HANDSHAKE_COLUMNS.map(({ place }) => place));
   const places = placesOf(Handshake).filter((place) => wanted.has(place));
-  const textsOf = canonicalLine(Handshake, places, HANDSHAKE_TAIL);
+  const lines = canonicalLines(Handshake, places, HANDSHAKE_TAIL);
   // Texts follow the line itself. Hits have no place: their cell is empty, as what lies beyond the last text.
   const order = HANDSHAKE_COLUMNS.map(({ place }) => 1 + (place === undefined ? places.length : places.indexOf(place)));
-  return (line) => {
-    const texts = textsOf(line);
+  return (bytes, start, end, encoding) => {
+    const texts = lines.places(bytes, start, end, encoding);
     return texts && csvText([order.map((at) => texts[at])]);
   };
 }

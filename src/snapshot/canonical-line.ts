@@ -10,22 +10,25 @@ import { type Places, type RepeatedTail, TailMemory } from './repeated-tail.js';
  * `wanted` are JSON pointers in the order of the schema: to a string, whose content is given; a number, a boolean or an
  * enumeration's value, as written; a list, as written; or an object, of which `{` is given where it is not null. The schema's
  * patterns must be of whole texts, and take no character that JSON escapes.
- * @param tail makes it faster where many lines end alike; what is taken stays the same
  * @throws Error for a schema with something this does not know, or for places that are not in its order
  */
-export function canonicalLine(
-  schema: TSchema,
-  wanted: readonly string[],
-  tail?: RepeatedTail,
-): (line: string) => Places | undefined {
+export function canonicalLine(schema: TSchema, wanted: readonly string[]): (line: string) => Places | undefined {
+  const expression = expressionOf(schema, wanted);
+  return (line) => expression.exec(line) ?? undefined;
+}
+
+/** The same for lines as bytes, of which many end alike. */
+export function canonicalLines(schema: TSchema, wanted: readonly string[], tail: RepeatedTail): TailMemory {
+  const order = placesOf(schema);
+  const before = wanted.filter((place) => order.indexOf(place) < order.indexOf(tail.place)).length;
+  return new TailMemory(expressionOf(schema, wanted), tail, before);
+}
+
+function expressionOf(schema: TSchema, wanted: readonly string[]): RegExp {
   const builder = new ExpressionBuilder(new Set(wanted));
   const expression = new RegExp(`^${builder.value(schema, '')}$`);
   if (builder.captured.join() !== wanted.join()) throw new Error(`not in the schema's order: ${wanted.join(', ')}`);
-  if (!tail) return (line) => expression.exec(line) ?? undefined;
-  const order = placesOf(schema);
-  const before = wanted.filter((place) => order.indexOf(place) < order.indexOf(tail.place)).length;
-  const memory = new TailMemory(expression, tail, before);
-  return (line) => memory.places(line);
+  return expression;
 }
 
 /** All places of a schema in its order, those of lists' items left out. */

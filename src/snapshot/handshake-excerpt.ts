@@ -1,4 +1,4 @@
-import { canonicalLine } from './canonical-line.js';
+import { canonicalLines } from './canonical-line.js';
 import type { RepeatedTail } from './repeated-tail.js';
 import type { Excerpt } from './row-parser.js';
 import { Handshake } from './schema/handshake.js';
@@ -17,9 +17,9 @@ export interface HandshakeExcerpt extends Pick<Handshake, 'seq' | 'time' | 'kind
 
 /** Takes nearly all lines that tlsnap writes, for half of what it costs to parse and check them. */
 export function handshakeExcerpt(): Excerpt<HandshakeExcerpt> {
-  const textsOf = canonicalLine(Handshake, PLACES, HANDSHAKE_TAIL);
-  return (line) => {
-    const texts = textsOf(line);
+  const lines = canonicalLines(Handshake, PLACES, HANDSHAKE_TAIL);
+  return (bytes, start, end, encoding) => {
+    const texts = lines.places(bytes, start, end, encoding);
     return texts && excerptOf(texts as Texts);
   };
 }

@@ -5,8 +5,16 @@ import type { Check } from './schema/validators.js';
 /** Something wrong with a line, counted from 1. A fault without a row: the line yields none. */
 export type OnLineFault = (line: number, problem: string) => void;
 
-/** A row, or less of it, from the text of a line; undefined where the line must be parsed and checked. */
-export type Excerpt<Row> = (line: string) => Row | undefined;
+/**
+ * A row, or less of it, from a line without its end, bytes[start, end); undefined where the line must be parsed and checked. What is
+ * not ASCII is UTF-8. The bytes are not kept.
+ */
+export type Excerpt<Row> = (
+  bytes: Buffer,
+  start: number,
+  end: number,
+  encoding: 'latin1' | 'utf8',
+) => Row | undefined;
 
 /** NDJSON in pieces to rows that fit their schema. Holds at most one line that is not whole yet. */
 export class RowParser<Row> {
@@ -77,19 +85,19 @@ export class RowParser<Row> {
       if (end - start > MAX_LINE_BYTES) this.#onFault(this.#line, `more than ${MAX_LINE_BYTES} bytes`);
       else if (!valid && !isUtf8(bytes.subarray(start, end))) this.#onFault(this.#line, 'not UTF-8');
       else {
-        const row = this.#row(bytes.toString(ascii ? 'latin1' : 'utf8', start, end));
+        const row = this.#row(bytes, start, end, ascii ? 'latin1' : 'utf8');
         if (row !== undefined) rows.push(row);
       }
       start = end + 1;
     }
   }
 
-  #row(line: string): Row | undefined {
-    const excerpt = this.#excerpt?.(line);
+  #row(bytes: Buffer, start: number, end: number, encoding: 'latin1' | 'utf8'): Row | undefined {
+    const excerpt = this.#excerpt?.(bytes, start, end, encoding);
     if (excerpt !== undefined) return excerpt;
     let value: unknown;
     try {
-      value = JSON.parse(line);
+      value = JSON.parse(bytes.toString(encoding, start, end));
     } catch {
       this.#onFault(this.#line, 'not JSON');
       return undefined;

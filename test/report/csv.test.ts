@@ -96,7 +96,8 @@ test('a line of the timeline becomes the same CSV from its text as from its row'
   fc.assert(
     fc.property(arbitraryOf(Handshake), (value) => {
       const row = value as Handshake;
-      const text = lineOf?.(JSON.stringify(row));
+      const line = Buffer.from(JSON.stringify(row));
+      const text = lineOf?.(line, 0, line.length, 'utf8');
       if (text === undefined) return;
       taken += 1;
       t.is(text, String(renderer.rows({ member: 'handshakes', rows: [row], hits: null })));
