@@ -30,14 +30,15 @@ export function csvText(rows: readonly (readonly CsvCell[])[]): string {
   for (const row of rows) {
     for (let at = 0; at < row.length; at++) {
       if (at > 0) text += ',';
-      text += cellText(row[at]);
+      text += csvCellText(row[at]);
     }
     text += '\n';
   }
   return text;
 }
 
-function cellText(cell: CsvCell): string {
+/** One cell as csvText() writes it. */
+export function csvCellText(cell: CsvCell): string {
   if (cell === null || cell === undefined) return '';
   if (typeof cell !== 'string') return String(cell);
   // Nothing is an empty cell, and text without a character is a quoted one.

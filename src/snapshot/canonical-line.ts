@@ -17,11 +17,20 @@ export function canonicalLine(schema: TSchema, wanted: readonly string[]): (line
   return (line) => expression.exec(line) ?? undefined;
 }
 
-/** The same for lines as bytes, of which many end alike. */
-export function canonicalLines(schema: TSchema, wanted: readonly string[], tail: RepeatedTail): TailMemory {
+/** The same for lines as bytes, of which many end alike; `make` is given what is read of a line with a tail not seen before. */
+export function canonicalLines<Made>(
+  schema: TSchema,
+  wanted: readonly string[],
+  tail: RepeatedTail,
+  make: (places: Places) => Made,
+): TailMemory<Made> {
+  return new TailMemory(expressionOf(schema, wanted), tail, placesBefore(schema, wanted, tail), make);
+}
+
+/** How many of the wanted places are in front of the tail. */
+export function placesBefore(schema: TSchema, wanted: readonly string[], { place }: RepeatedTail): number {
   const order = placesOf(schema);
-  const before = wanted.filter((place) => order.indexOf(place) < order.indexOf(tail.place)).length;
-  return new TailMemory(expressionOf(schema, wanted), tail, before);
+  return wanted.filter((one) => order.indexOf(one) < order.indexOf(place)).length;
 }
 
 function expressionOf(schema: TSchema, wanted: readonly string[]): RegExp {

@@ -17,7 +17,7 @@ export interface HandshakeExcerpt extends Pick<Handshake, 'seq' | 'time' | 'kind
 
 /** Takes nearly all lines that tlsnap writes, for half of what it costs to parse and check them. */
 export function handshakeExcerpt(): Excerpt<HandshakeExcerpt> {
-  const lines = canonicalLines(Handshake, PLACES, HANDSHAKE_TAIL);
+  const lines = canonicalLines(Handshake, PLACES, HANDSHAKE_TAIL, () => undefined);
   return (bytes, start, end, encoding) => {
     const texts = lines.places(bytes, start, end, encoding);
     return texts && excerptOf(texts as Texts);

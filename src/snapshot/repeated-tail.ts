@@ -19,32 +19,42 @@ export interface RepeatedTail {
  * taken by the expression, the head with the shortest tail behind it: at the marker an expression of the schema is always in
  * the same place, so it takes the two together. Known tails are compared as bytes and never made text again.
  */
-export class TailMemory {
+export class TailMemory<Made = undefined> {
   readonly #expression: RegExp;
   readonly #tail: RepeatedTail;
   readonly #placesBefore: number;
-  readonly #tails = new Map<number, KnownTail[]>();
+  readonly #make: (places: Places) => Made;
+  readonly #tails = new Map<number, KnownTail<Made>[]>();
   #size = 0;
 
-  /** @param placesBefore how many of the expression's groups are in front of the tail */
-  constructor(expression: RegExp, tail: RepeatedTail, placesBefore: number) {
+  /**
+   * @param placesBefore how many of the expression's groups are in front of the tail
+   * @param make makes something of the places in the tail, to be made once for each
+   */
+  constructor(expression: RegExp, tail: RepeatedTail, placesBefore: number, make: (places: Places) => Made) {
     this.#expression = expression;
     this.#tail = tail;
     this.#placesBefore = placesBefore;
+    this.#make = make;
   }
 
   /** What the expression finds in the line bytes[start, end), which is `encoding`. */
   places(bytes: Buffer, start: number, end: number, encoding: 'latin1' | 'utf8'): Places | undefined {
+    return this.read(bytes, start, end, encoding)?.places;
+  }
+
+  /** The same, and what was made of the tail. */
+  read(bytes: Buffer, start: number, end: number, encoding: 'latin1' | 'utf8'): ReadLine<Made> | undefined {
     const known = this.#known(bytes, start, end);
     if (!known) return this.#first(bytes, start, end, encoding);
     const head = bytes.toString(encoding, start, end - known.bytes.length);
     const places: (string | undefined)[] | null = this.#expression.exec(head + this.#tail.shortest);
     if (!places) return undefined;
     for (let at = 1 + this.#placesBefore; at < places.length; at++) places[at] = known.places[at];
-    return places;
+    return { places, made: known.made };
   }
 
-  #known(bytes: Buffer, start: number, end: number): KnownTail | undefined {
+  #known(bytes: Buffer, start: number, end: number): KnownTail<Made> | undefined {
     if (end - start < this.#tail.shortest.length) return undefined;
     const tails = this.#tails.get(keyOf(bytes, end));
     if (!tails) return undefined;
@@ -55,15 +65,18 @@ export class TailMemory {
     return undefined;
   }
 
-  #first(bytes: Buffer, start: number, end: number, encoding: 'latin1' | 'utf8'): Places | undefined {
-    const places = this.#expression.exec(bytes.toString(encoding, start, end)) ?? undefined;
-    if (!places || end - start > MAX_LINE) return places;
-    const marker = bytes.subarray(start, end).indexOf(this.#tail.marker);
-    if (marker !== -1) this.#remember(bytes.subarray(start + marker, end), keyOf(bytes, end), places);
-    return places;
+  #first(bytes: Buffer, start: number, end: number, encoding: 'latin1' | 'utf8'): ReadLine<Made> | undefined {
+    const places = this.#expression.exec(bytes.toString(encoding, start, end));
+    if (!places) return undefined;
+    const made = this.#make(places);
+    const marker = end - start > MAX_LINE ? -1 : bytes.subarray(start, end).indexOf(this.#tail.marker);
+    if (marker !== -1) {
+      this.#remember({ bytes: Buffer.from(bytes.subarray(start + marker, end)), places, made }, keyOf(bytes, end));
+    }
+    return { places, made };
   }
 
-  #remember(tail: Buffer, key: number, places: Places): void {
+  #remember(tail: KnownTail<Made>, key: number): void {
     if (this.#size >= MAX_TAILS) {
       // All of them: the few that matter are back at once.
       this.#tails.clear();
@@ -72,14 +85,19 @@ export class TailMemory {
     const alike = this.#tails.get(key) ?? [];
     if (alike.length >= MAX_ALIKE) alike.shift();
     else this.#size++;
-    alike.push({ bytes: Buffer.from(tail), places });
+    alike.push(tail);
     this.#tails.set(key, alike);
   }
 }
 
-interface KnownTail {
-  readonly bytes: Buffer;
+/** A line, and what was made of its tail. */
+export interface ReadLine<Made> {
   readonly places: Places;
+  readonly made: Made;
+}
+
+interface KnownTail<Made> extends ReadLine<Made> {
+  readonly bytes: Buffer;
 }
 
 /** A number of some bytes near the end of a line that is not shorter than the shortest tail. */

@@ -9,12 +9,7 @@ export type OnLineFault = (line: number, problem: string) => void;
  * A row, or less of it, from a line without its end, bytes[start, end); undefined where the line must be parsed and checked. What is
  * not ASCII is UTF-8. The bytes are not kept.
  */
-export type Excerpt<Row> = (
-  bytes: Buffer,
-  start: number,
-  end: number,
-  encoding: 'latin1' | 'utf8',
-) => Row | undefined;
+export type Excerpt<Row> = (bytes: Buffer, start: number, end: number, encoding: 'latin1' | 'utf8') => Row | undefined;
 
 /** NDJSON in pieces to rows that fit their schema. Holds at most one line that is not whole yet. */
 export class RowParser<Row> {

@@ -96,7 +96,7 @@ test('the places of a schema are told in its order, and a list is given as it is
 test('remembering tails changes nothing: any head with any tail is read as without it, and so is any change to it', (t) => {
   const places = placesOf(Handshake);
   const plain = canonicalLine(Handshake, places);
-  const remembering = canonicalLines(Handshake, places, HANDSHAKE_TAIL);
+  const remembering = canonicalLines(Handshake, places, HANDSHAKE_TAIL, () => undefined);
   const pieces = fc.constantFrom('"', ',', '}', '[', '],"alpn":[', '0', '\\', '{', HANDSHAKE_TAIL.shortest, '');
   const change = fc.record({ at: fc.nat({ max: 4000 }), length: fc.nat({ max: 12 }), text: pieces });
   let taken = 0;
@@ -107,6 +107,8 @@ test('remembering tails changes nothing: any head with any tail is read as witho
       if (headEnd === -1 || tailStart === -1) return;
       let line = head.slice(0, headEnd) + tail.slice(tailStart);
       if (changed) line = line.slice(0, changed.at) + changed.text + line.slice(changed.at + changed.length);
+      // Half of a surrogate pair, which a change can leave, has no UTF-8.
+      if (Buffer.from(line).toString() !== line) return;
       const expected = plain(line);
       // Twice: the second time the tail is known.
       for (let round = 0; round < 2; round++) {
@@ -146,7 +148,6 @@ test('places out of order, and schemas it cannot be made of, are refused at once
 /** A line somewhere in a chunk, as a reader has it. */
 function bytesOf(line: string): [Buffer, number, number, 'latin1' | 'utf8'] {
   const bytes = Buffer.from(`before\n${line}\nbehind`);
-  // eslint-disable-next-line no-control-regex
   return [bytes, 7, bytes.length - 7, /^[\0-\x7f]*$/.test(line) ? 'latin1' : 'utf8'];
 }
 
