@@ -13,6 +13,7 @@ import { bundleFolder } from './bundle/folder.js';
 import { debianIngredients, npmIngredient, npmIngredients, spdxDocument } from './bundle/inventory.js';
 import { MERGED_PACKAGES, mergeModules } from './bundle/merge-modules.js';
 import { assembleRuntime } from './bundle/runtime.js';
+import { removeUnusedFiles } from './bundle/unused-files.js';
 import { distributionFiles } from './distribution.js';
 
 const { values: flags } = parseArgs({ options: { output: { type: 'string' }, unpacked: { type: 'boolean' } } });
@@ -27,6 +28,8 @@ const files = await distributionFiles(project);
 for (const [path, source] of files) await put(source, join(root, 'app', path));
 for (const merged of MERGED_PACKAGES) await mergeModules(join(root, 'app'), merged);
 await put(join(import.meta.dirname, 'bundle/bundled.js'), join(root, 'app/bin/bundled.js'));
+const modules = [...files.keys()].filter((path) => /^dist\/.*\.js$/.test(path)).map((path) => join(root, 'app', path));
+await removeUnusedFiles(join(root, 'app'), [...modules, join(root, 'app/bin/bundled.js')]);
 // The build id is a digest of the debug sections, and they name the folder that it was built in.
 const stripping = ['--strip-debug', '--remove-section=.note.gnu.build-id'];
 await execa('strip', [...stripping, join(root, 'app/native/build/tlsnap.node')]);
@@ -59,7 +62,7 @@ async function put(source: string, target: string): Promise<void> {
   await copyFile(source, target);
 }
 
-/** What was left out of a package as never run must not be missed: the bundle's own Node loads every command. */
+/** What was left out of a package as never loaded must not be missed: the bundle's own Node loads every command. */
 async function loadEveryCommand(): Promise<void> {
   const commands = [...files.keys()].filter((path) => /^dist\/commands\/.*\.js$/.test(path));
   const script = commands.map((path) => `await import(${JSON.stringify(join(root, 'app', path))});`).join('\n');

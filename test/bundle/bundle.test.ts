@@ -13,7 +13,9 @@ import { reasonAgainstBundleTests, reasonAgainstCommands, reasonAgainstLiveTests
 
 const PROJECT = resolve(import.meta.dirname, '../..');
 const reason =
-  reasonAgainstLiveTests() ?? reasonAgainstCommands('cc', 'openssl', 'strace', 'unshare') ?? reasonAgainstBundleTests();
+  reasonAgainstLiveTests() ??
+  reasonAgainstCommands('cc', 'openssl', 'strace', 'unshare', 'ssh-keygen', 'age-keygen') ??
+  reasonAgainstBundleTests();
 
 testUnless(
   reason,
@@ -114,6 +116,34 @@ testUnless(
     t.is(exitCode, 0);
   },
 );
+
+testUnless(reason, 'every offline command and kind of key works from it, in an empty environment', async (t) => {
+  const folder = await temporaryDirectory(t);
+  const tlsnap = join(await bundleFolder(PROJECT), 'tlsnap');
+  const file = (name: string) => join(folder, name);
+  const pcap = join(PROJECT, 'fixtures/pcap/clients.pcapng');
+  const feed = join(PROJECT, 'fixtures/feeds/plain.txt');
+  await execa('ssh-keygen', ['-q', '-t', 'ecdsa', '-N', '', '-f', file('ecdsa')]);
+  await execa('age-keygen', ['-o', file('age')]);
+  const { stdout: recipient } = await execa('age-keygen', ['-y', file('age')]);
+  for (const [code, ...args] of [
+    [0, 'keygen', '--output', file('key')],
+    [0, 'import', pcap, '--output', file('a.tlsnap.tar.gz'), '--key', file('ecdsa')],
+    [0, 'import', pcap, '--output', file('b.tlsnap.tar.gz'), '--key', file('key'), '--encrypt-to', recipient],
+    [0, 'verify', file('a.tlsnap.tar.gz')],
+    [0, 'verify', file('b.tlsnap.tar.gz.age'), '--identity', file('age')],
+    [0, 'replay', file('a.tlsnap.tar.gz')],
+    [0, 'match', file('a.tlsnap.tar.gz'), '--feed', feed],
+    [1, 'feed', 'check', feed],
+    [0, 'diff', file('a.tlsnap.tar.gz'), file('a.tlsnap.tar.gz')],
+    ...['csv', 'timesketch', 'l2tcsv', 'ecs', 'ocsf', 'zeek', 'pcapng', 'html'].map(
+      (format) => [0, 'report', file('a.tlsnap.tar.gz'), '--format', format, '--output', file(format)] as const,
+    ),
+  ] as const) {
+    const { exitCode, all } = await execa('env', ['-i', tlsnap, ...args], { reject: false, all: true });
+    t.is(exitCode, code, `${args.join(' ')}: ${all}`);
+  }
+});
 
 testUnless(
   reason,
