@@ -1,11 +1,13 @@
 /**
  * Measures a whole capture under many connections: that nothing is lost, and what it takes.
  *
- *   node --import tsx bench/connections.ts rate [PER_SECOND] [SECONDS]
+ *   node --import tsx bench/connections.ts rate [PER_SECOND] [SECONDS] [RING_SIZE]
  *   node --import tsx bench/connections.ts hold [COUNT] [SECONDS]
  *
- * `rate` opens connections at that rate, both ends in the watched cgroup, so that each has four hellos to be seen. `hold`
- * opens that many, keeps them and talks over them, and compares the processor time with that of the same without a capture.
+ * `rate` opens connections at that rate, both ends in the watched cgroup, so that each has four hellos to be seen. With a small
+ * ring some are lost, and as many have to be told. `hold`
+ * opens that many, keeps them and talks over them, and compares the processor time with that of the same without a capture,
+ * from SETTLING seconds after the last was opened: until then the capture reads who is there.
  * Needs root and gcc. README.md says how to read the figures.
  */
 import { readFileSync } from 'node:fs';
@@ -18,15 +20,16 @@ import { WatchedCapture } from './watched-capture.js';
 /** Files that a process may open are fewer than connections are asked for: several loads share them. */
 const PER_LOAD = 16_000;
 const TURNS_PER_SECOND = 2000;
+const SETTLING = 25;
 
-const [mode = '', first, second] = process.argv.slice(2);
+const [mode = '', first, second, ring = '16MiB'] = process.argv.slice(2);
 const cgroup = new OwnCgroup();
 try {
   const load = compile(cgroup.folder, 'connections-load.c');
   const { clientHello, serverHello } = curlExchange();
   const hellos = [clientHello.toString('hex'), serverHello.toString('hex')];
-  if (mode === 'rate') await rate(load, hellos, Number(first ?? 20_000), Number(second ?? 10));
-  else if (mode === 'hold') await hold(load, hellos, Number(first ?? 100_000), Number(second ?? 20));
+  if (mode === 'rate') await rate(load, hellos, Number(first ?? 20_000), Number(second ?? 30));
+  else if (mode === 'hold') await hold(load, hellos, Number(first ?? 100_000), Number(second ?? 60));
   else throw new Error('say rate or hold');
 } finally {
   cgroup.remove();
@@ -35,19 +38,23 @@ try {
 async function rate(load: string, hellos: readonly string[], perSecond: number, seconds: number): Promise<void> {
   const args = ['rate', String(perSecond * seconds), String(perSecond), ...hellos];
   const alone = rateOf((await cgroup.run(load, args)).numbers);
-  const capture = new WatchedCapture(cgroup);
+  const capture = new WatchedCapture(cgroup, ['--ring-size', ring]);
   await capture.armed();
   const { numbers } = await cgroup.run(load, args);
   const { events, losses, peakBytes } = await capture.end();
   console.log(`without a capture  ${alone.toFixed(0)} connections a second of ${perSecond} asked for`);
   console.log(`with a capture     ${rateOf(numbers).toFixed(0)}`);
-  console.log(`hellos             ${4 * (numbers[0] ?? 0)} made, ${events} kept, lost: ${JSON.stringify(losses)}`);
+  const made = 4 * (numbers[0] ?? 0);
+  console.log(
+    `hellos             ${made} made, ${events} kept, ${made - events} missing, lost: ${JSON.stringify(losses)}`,
+  );
   console.log(`peak memory        ${(peakBytes / 2 ** 20).toFixed(0)} MiB resident`);
 }
 
 async function hold(load: string, hellos: readonly string[], count: number, seconds: number): Promise<void> {
   const loads = Math.ceil(count / PER_LOAD);
-  const args = ['hold', ...[Math.ceil(count / loads), seconds, TURNS_PER_SECOND / loads].map(String), ...hellos];
+  const numbers = [Math.ceil(count / loads), SETTLING + seconds + 5, TURNS_PER_SECOND / loads];
+  const args = ['hold', ...numbers.map(String), ...hellos];
   const off = await holdOnce(load, args, loads, seconds, null);
   const capture = new WatchedCapture(cgroup);
   await capture.armed();
@@ -84,11 +91,10 @@ async function holdOnce(
   const children = Array.from({ length: loads }, () => cgroup.spawn(load, args));
   const said = children.map((child) => new Said(child));
   await Promise.all(said.map((one) => one.lines(2)));
-  // What was just opened is settled when all of it is open for a second.
-  await sleep(1000);
+  await sleep(SETTLING * 1000);
   const slabPerConnection = (slabBytes() - slabBefore) / (Number(args[1]) * loads);
   const [cpu, captureCpu, start] = [cgroup.cpuNs(), capture?.cpuNs() ?? 0, performance.now()];
-  await sleep(Math.max(1, seconds - 4) * 1000);
+  await sleep(seconds * 1000);
   const elapsedNs = (performance.now() - start) * 1e6;
   const held = {
     loadCpu: (cgroup.cpuNs() - cpu) / elapsedNs,

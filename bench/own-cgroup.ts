@@ -34,10 +34,21 @@ export class OwnCgroup {
     return { numbers, cpuNs: this.cpuNs() - before };
   }
 
-  /** Runs `body` while a real capture, in a process of its own, watches the cgroup. */
-  async whileCaptured<T>(body: () => Promise<T>): Promise<T> {
+  /** Runs `body` while a real capture with these flags, in a process of its own, watches the cgroup. */
+  async whileCaptured<T>(body: () => Promise<T>, flags: readonly string[] = []): Promise<T> {
     const output = join(this.folder, `${Date.now()}.tlsnap.tar.gz`);
-    const args = [TLSNAP, 'capture', '--window', '1h', '--cgroup', this.path, '--output', output, '--verbose'];
+    const args = [
+      TLSNAP,
+      'capture',
+      '--window',
+      '1h',
+      '--cgroup',
+      this.path,
+      '--output',
+      output,
+      '--verbose',
+      ...flags,
+    ];
     const capture = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] });
     const said = createInterface({ input: capture.stderr });
     await new Promise<void>((armed, failed) => {

@@ -11,9 +11,10 @@ export class WatchedCapture {
   readonly #exit: Promise<unknown>;
   #said = '';
 
-  constructor(cgroup: OwnCgroup) {
+  constructor(cgroup: OwnCgroup, flags: readonly string[] = []) {
     this.#output = join(cgroup.folder, 'connections.tlsnap.tar.gz');
-    const args = [TLSNAP, 'capture', '--window', '1h', '--cgroup', cgroup.path, '--output', this.#output, '--verbose'];
+    const window = ['--window', '1h', '--cgroup', cgroup.path, '--output', this.#output, '--verbose'];
+    const args = [TLSNAP, 'capture', ...window, ...flags];
     this.#process = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] });
     this.#exit = new Promise((resolve) => this.#process.once('exit', resolve));
     this.#process.stderr?.on('data', (chunk: Buffer) => (this.#said += chunk.toString()));
