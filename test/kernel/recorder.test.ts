@@ -110,6 +110,26 @@ testUnless(
   },
 );
 
+testUnless(reason, 'what its flags leave out is counted, in the kernel, and not recorded', async (t) => {
+  const stage = await openStage(t);
+  const { port } = await startTlsServer(stage);
+  const pins = pinsFor(t);
+  t.is((await start(stage, pins, '--direction', 'outbound', '--port', String(port))).exitCode, 0);
+  await connect(stage, port);
+  const { handshakes, snapshot } = await dump(t, stage, pins);
+  // The client's end: the hello that it sent, and the one that it received.
+  t.deepEqual(handshakes.map(({ kind, role }) => [kind, role]).sort(), [
+    ['client', 'client'],
+    ['server', 'client'],
+  ]);
+  t.true(
+    snapshot.manifest.coverage.notes.some((note) =>
+      note.startsWith('1 connections, or attempts at one, were left out'),
+    ),
+  );
+  t.is((await tlsnap('record', 'stop', '--pins', pins)).exitCode, 0);
+});
+
 testUnless(reason, 'where no BPF file system is mounted, and of too little memory, a start says so', async (t) => {
   const stage = await openStage(t);
   await fails(t, 69, /is not a BPF file system/, 'start', '--pins', join(stage.directory, 'tlsnap'));
