@@ -4,6 +4,7 @@
  * "modified" variant (magic a1b2cd34). The upper half of the link-type field (FCS length) is ignored.
  */
 import { type CaptureFault, type CaptureFormat, MAX_RECORD } from './capture-format.js';
+import { uint32be, uint32le } from '../wire-numbers.js';
 import { CapturedPacket, type Clock, type PacketSink, secondsClock } from './captured-packet.js';
 
 export const PCAP_HEADER_LENGTH = 24;
@@ -50,7 +51,7 @@ export class ClassicPcap implements CaptureFormat {
     const { packet, little, recordHeader } = this;
     packet.buffer = buffer;
     while (end - offset >= recordHeader) {
-      const captured = little ? buffer.readUInt32LE(offset + 8) : buffer.readUInt32BE(offset + 8);
+      const captured = little ? uint32le(buffer, offset + 8) : uint32be(buffer, offset + 8);
       if (captured > MAX_RECORD) {
         const detail = `packet ${this.packets + 1} claims ${captured} captured bytes`;
         this.fault = { offset: fileOffset + offset - start, kind: 'damaged', detail };
@@ -58,8 +59,8 @@ export class ClassicPcap implements CaptureFormat {
       }
       const data = offset + recordHeader;
       if (end - data < captured) break;
-      packet.timeHigh = little ? buffer.readUInt32LE(offset) : buffer.readUInt32BE(offset);
-      packet.timeLow = little ? buffer.readUInt32LE(offset + 4) : buffer.readUInt32BE(offset + 4);
+      packet.timeHigh = little ? uint32le(buffer, offset) : uint32be(buffer, offset);
+      packet.timeLow = little ? uint32le(buffer, offset + 4) : uint32be(buffer, offset + 4);
       packet.start = data;
       packet.end = data + captured;
       packet.frame = ++this.packets;

@@ -1,4 +1,5 @@
 import { formatIpv4, formatIpv6 } from '../../snapshot/address-text.js';
+import { uint32be } from '../wire-numbers.js';
 
 /**
  * Flows by addresses, ports and tunnel, in typed arrays of fixed size: a lookup makes no object, and a capture with
@@ -147,15 +148,15 @@ export class FlowTable<State> {
     const length = family === 4 ? 4 : 16;
     let order = 0;
     for (let at = 0; at < length && order === 0; at += 4) {
-      order = word(buffer, source + at) - word(buffer, destination + at);
+      order = uint32be(buffer, source + at) - uint32be(buffer, destination + at);
     }
     const reversed = order > 0 || (order === 0 && sourcePort > destinationPort);
     const low = reversed ? destination : source;
     const high = reversed ? source : destination;
     for (let at = 0; at < 16; at += 4) {
       const present = at < length;
-      key[at >> 2] = present ? word(buffer, low + at) : 0;
-      key[4 + (at >> 2)] = present ? word(buffer, high + at) : 0;
+      key[at >> 2] = present ? uint32be(buffer, low + at) : 0;
+      key[4 + (at >> 2)] = present ? uint32be(buffer, high + at) : 0;
     }
     key[8] = reversed ? (destinationPort << 16) | sourcePort : (sourcePort << 16) | destinationPort;
     key[9] = packet.scope;
@@ -199,10 +200,6 @@ export interface FlowKeySource {
   readonly sourcePort: number;
   readonly destinationPort: number;
   readonly scope: number;
-}
-
-function word(buffer: Buffer, offset: number): number {
-  return buffer.readUInt32BE(offset);
 }
 
 /** Two addresses, ports, scope, family and protocol. */

@@ -3,6 +3,7 @@
  * IPv4 (RFC 791), IPv6 with extension headers (RFC 8200), IP in IP (RFC 2003), 6in4 (RFC 4213), TCP (RFC 9293), UDP.
  */
 import type { CapturedPacket } from '../file/captured-packet.js';
+import { uint16be, uint32be } from '../wire-numbers.js';
 import { FragmentTable } from './fragments.js';
 import { enterLinkLayer, ETHER_TYPE, isKnownLinkType, type LayerCursor } from './link-layer.js';
 import { enterGre, enterShim, enterUdpTunnel } from './shim-layers.js';
@@ -81,17 +82,17 @@ export class Dissector implements LayerCursor {
   private enterIpv4(): number {
     const { buffer, offset } = this;
     if (this.end - offset < 20) return NOTHING;
-    const first = buffer.readUInt8(offset);
+    const first = buffer[offset] ?? 0;
     const headerLength = (first & 0x0f) * 4;
     if (first >> 4 !== 4 || headerLength < 20 || this.end - offset < headerLength) return NOTHING;
-    const totalLength = buffer.readUInt16BE(offset + 2);
+    const totalLength = uint16be(buffer, offset + 2);
     // Zero: captured before segmentation offload filled it in.
     if (!this.enterPayload(offset + headerLength, totalLength === 0 ? this.end : offset + totalLength)) return NOTHING;
     this.family = 4;
     this.source = offset + 12;
     this.destination = offset + 16;
-    const protocol = buffer.readUInt8(offset + 9);
-    const fragment = buffer.readUInt16BE(offset + 6);
+    const protocol = buffer[offset + 9] ?? 0;
+    const fragment = uint16be(buffer, offset + 6);
     if ((fragment & 0x3fff) === 0) return this.pastAuthentication(protocol);
     const key =
       `4/${this.scope}/${protocol}/` +
@@ -113,26 +114,26 @@ export class Dissector implements LayerCursor {
     if (this.end - this.offset < 8) return NOTHING;
     const at = this.offset;
     this.offset += authenticationLength(this.buffer, at);
-    return this.buffer.readUInt8(at);
+    return this.buffer[at] ?? 0;
   }
 
   private enterIpv6(): number {
     const { buffer, offset } = this;
-    if (this.end - offset < 40 || buffer.readUInt8(offset) >> 4 !== 6) return NOTHING;
-    const length = buffer.readUInt16BE(offset + 4);
+    if (this.end - offset < 40 || (buffer[offset] ?? 0) >> 4 !== 6) return NOTHING;
+    const length = uint16be(buffer, offset + 4);
     // Zero: a jumbogram, or captured before segmentation offload.
     if (!this.enterPayload(offset + 40, length === 0 ? this.end : offset + 40 + length)) return NOTHING;
     this.family = 6;
     this.source = offset + 8;
     this.destination = offset + 24;
-    let next = buffer.readUInt8(offset + 6);
+    let next = buffer[offset + 6] ?? 0;
     for (let headers = 0; headers < MAX_EXTENSION_HEADERS; headers++) {
       if (!EXTENSION_HEADERS.has(next)) return next;
       if (this.end - this.offset < 8) return NOTHING;
       const at = this.offset;
-      const following = this.buffer.readUInt8(at);
+      const following = this.buffer[at] ?? 0;
       if (next === FRAGMENT) {
-        const field = this.buffer.readUInt16BE(at + 2);
+        const field = uint16be(this.buffer, at + 2);
         this.offset += 8;
         if ((field & 0xfff9) !== 0) {
           const key =
@@ -144,7 +145,7 @@ export class Dissector implements LayerCursor {
         }
       } else {
         this.offset +=
-          next === AUTHENTICATION ? authenticationLength(this.buffer, at) : (this.buffer.readUInt8(at + 1) + 1) * 8;
+          next === AUTHENTICATION ? authenticationLength(this.buffer, at) : ((this.buffer[at + 1] ?? 0) + 1) * 8;
       }
       next = following;
     }
@@ -177,12 +178,12 @@ export class Dissector implements LayerCursor {
   private enterTcp(): number {
     const { buffer, offset } = this;
     if (this.end - offset < 20) return PROTOCOL.none;
-    const headerLength = (buffer.readUInt8(offset + 12) >> 4) * 4;
+    const headerLength = ((buffer[offset + 12] ?? 0) >> 4) * 4;
     if (headerLength < 20) return PROTOCOL.none;
-    this.sourcePort = buffer.readUInt16BE(offset);
-    this.destinationPort = buffer.readUInt16BE(offset + 2);
-    this.sequence = buffer.readUInt32BE(offset + 4);
-    this.tcpFlags = buffer.readUInt8(offset + 13);
+    this.sourcePort = uint16be(buffer, offset);
+    this.destinationPort = uint16be(buffer, offset + 2);
+    this.sequence = uint32be(buffer, offset + 4);
+    this.tcpFlags = buffer[offset + 13] ?? 0;
     this.payloadLength = Math.max(0, this.statedEnd - offset - headerLength);
     this.offset = Math.min(offset + headerLength, this.end);
     return PROTOCOL.tcp;
@@ -191,9 +192,9 @@ export class Dissector implements LayerCursor {
   private enterUdp(): boolean {
     const { buffer, offset } = this;
     if (this.end - offset < 8) return false;
-    this.sourcePort = buffer.readUInt16BE(offset);
-    this.destinationPort = buffer.readUInt16BE(offset + 2);
-    const length = buffer.readUInt16BE(offset + 4);
+    this.sourcePort = uint16be(buffer, offset);
+    this.destinationPort = uint16be(buffer, offset + 2);
+    const length = uint16be(buffer, offset + 4);
     if (!this.enterPayload(offset + 8, length === 0 ? this.statedEnd : Math.min(offset + length, this.statedEnd)))
       return false;
     this.payloadLength = this.statedEnd - this.offset;

@@ -3,6 +3,8 @@
  * Implemented: Ethernet (DIX and LLC/SNAP), raw IP, Linux cooked v1 and v2, BSD null and loopback.
  */
 
+import { uint16be } from '../wire-numbers.js';
+
 /** A position in a packet, moved inwards layer by layer. One is made for a whole file. */
 export interface LayerCursor {
   buffer: Buffer;
@@ -68,7 +70,7 @@ export function enterByNibble(cursor: LayerCursor): boolean {
 /** A header of `length` bytes with its EtherType at `typeAt`. */
 function enterAt(cursor: LayerCursor, typeAt: number, length: number): boolean {
   if (cursor.end - cursor.offset < length) return false;
-  cursor.etherType = cursor.buffer.readUInt16BE(cursor.offset + typeAt);
+  cursor.etherType = uint16be(cursor.buffer, cursor.offset + typeAt);
   cursor.offset += length;
   return true;
 }
