@@ -20,16 +20,21 @@ export interface AssembledHello {
 
 /**
  * Puts the kernel's chunks together to hellos. A hello is handed out as soon as it is whole and its owner is known, or
- * else by `end`. Chunks are copied where they must be kept.
+ * else by `end`, or when too many newer connections wait too. Chunks are copied where they must be kept.
  */
 export class HelloAssembly {
   readonly #emit: (hello: AssembledHello) => void;
+  readonly #limits: AssemblyLimits;
+  /** The oldest first. */
   readonly #connections = new Map<bigint, Connection>();
   /** Chunks that reached a listener, by addresses, until their connection is known. */
   readonly #listening = new Map<string, ChunkRecord[]>();
+  /** Connections that were not waited for any longer although something of them was missing: a hello's rest, or its owner. */
+  retired = 0;
 
-  constructor(emit: (hello: AssembledHello) => void) {
+  constructor(emit: (hello: AssembledHello) => void, limits: AssemblyLimits = LIMITS) {
     this.#emit = emit;
+    this.#limits = limits;
   }
 
   chunk(chunk: ChunkRecord): void {
@@ -41,6 +46,9 @@ export class HelloAssembly {
     const waiting = this.#listening.get(key);
     if (waiting) waiting.push(kept(chunk));
     else this.#listening.set(key, [kept(chunk)]);
+    if (this.#listening.size <= this.#limits.listening) return;
+    this.retired++;
+    this.#endListening(firstOf(this.#listening) ?? '');
   }
 
   accepted({ flow, base }: AcceptedRecord): void {
@@ -54,14 +62,7 @@ export class HelloAssembly {
 
   /** Hands out what is left: hellos cut short, and those whose owner never showed. */
   end(): void {
-    for (const chunks of this.#listening.values()) {
-      // Their offsets are sequence numbers. Data that reaches a listener is the first of its stream.
-      const base = chunks.find(({ speculative }) => !speculative)?.helloOffset ?? 0;
-      for (const chunk of chunks)
-        if (!chunk.speculative) this.#take(rebased(chunk, { ...chunk.flow, cookie: 0n }, base));
-      this.#endConnection(0n);
-    }
-    this.#listening.clear();
+    for (const key of [...this.#listening.keys()]) this.#endListening(key);
     for (const cookie of [...this.#connections.keys()]) this.#endConnection(cookie);
   }
 
@@ -72,6 +73,7 @@ export class HelloAssembly {
       if (chunk.bytes.length === 0 || (!chunk.speculative && chunk.streamOffset !== chunk.helloOffset)) return;
       connection = newConnection(chunk);
       this.#connections.set(cookie, connection);
+      this.#makeRoom();
     }
     if (chunk.owner && !chunk.owner.kernelThread) connection.owner = chunk.owner;
     if (chunk.bytes.length > 0) place(connection, chunk);
@@ -84,6 +86,25 @@ export class HelloAssembly {
     ) {
       this.#connections.delete(cookie);
     }
+  }
+
+  /** Of most old connections both hellos are out, or never will be. */
+  #makeRoom(): void {
+    if (this.#connections.size <= this.#limits.connections) return;
+    const oldest = firstOf(this.#connections) ?? 0n;
+    const { open, ready } = this.#connections.get(oldest) ?? { open: [], ready: [] };
+    if (open.length + ready.length > 0) this.retired++;
+    this.#endConnection(oldest);
+  }
+
+  /** What reached a listener only. */
+  #endListening(key: string): void {
+    const chunks = this.#listening.get(key) ?? [];
+    this.#listening.delete(key);
+    // Their offsets are sequence numbers. Data that reaches a listener is the first of its stream.
+    const base = chunks.find(({ speculative }) => !speculative)?.helloOffset ?? 0;
+    for (const chunk of chunks) if (!chunk.speculative) this.#take(rebased(chunk, { ...chunk.flow, cookie: 0n }, base));
+    this.#endConnection(0n);
   }
 
   #endConnection(cookie: bigint): void {
@@ -110,6 +131,13 @@ export class HelloAssembly {
     }
     connection.ready = [];
   }
+}
+
+/** How many are waited for at once. */
+export interface AssemblyLimits {
+  readonly connections: number;
+  /** Known by their listener only. */
+  readonly listening: number;
 }
 
 interface Connection {
@@ -233,6 +261,10 @@ function rebased(chunk: ChunkRecord, flow: KernelFlow, base: number): ChunkRecor
   };
 }
 
+function firstOf<Key>(map: ReadonlyMap<Key, unknown>): Key | undefined {
+  return map.keys().next().value;
+}
+
 function isRetry({ raw }: FoundHello): boolean {
   return isRetryRandom(raw.subarray(RANDOM_START, RANDOM_END));
 }
@@ -249,6 +281,8 @@ function flowKey({ localAddress, remoteAddress, localPort, remotePort, netns }: 
   return `${localAddress.toString('latin1')}${remoteAddress.toString('latin1')}${localPort},${remotePort},${netns}`;
 }
 
+/** Some 100 MB where each waits with a hello, as in a flood that nobody answers. */
+const LIMITS: AssemblyLimits = { connections: 65_536, listening: 16_384 };
 /** Where the random lies in a handshake message: behind type, length and version (RFC 8446 section 4.1.3). */
 const RANDOM_START = 6;
 const RANDOM_END = 38;

@@ -85,7 +85,7 @@ export async function compose(options: ComposeOptions): Promise<Composed> {
 
 function writeHellos(options: ComposeOptions, gathered: Gathered, clock: WallClock, writer: SnapshotWriter): Tally {
   const cache = new FingerprintCache();
-  const tally: Tally = { rows: 0, filtered: 0, truncated: 0, disagreements: 0 };
+  const tally: Tally = { rows: 0, filtered: 0, truncated: 0, disagreements: 0, retired: 0 };
   const assembly = new HelloAssembly((hello) => {
     // Of an accepted connection the owner shows with the answer: only then is it known whether it is in scope.
     if (gathered.start.scope.pid !== null && !hello.owner) {
@@ -107,6 +107,8 @@ function writeHellos(options: ComposeOptions, gathered: Gathered, clock: WallClo
     // Counted when it was gathered.
     for (const record of wholeRecords(payload, () => undefined)) assemble(assembly, record);
   }
+  // Before its end: there, nothing is missing that could still have come.
+  tally.retired = assembly.retired;
   assembly.end();
   return tally;
 }

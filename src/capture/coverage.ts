@@ -10,6 +10,8 @@ export interface Tally {
   /** Hellos of accepted connections that turned out to be of no process in scope. */
   filtered: number;
   truncated: number;
+  /** Connections of which the rest was not waited for, because there were too many newer ones. */
+  retired: number;
   /** Hellos whose digests by the kernel are not those of their bytes. */
   disagreements: number;
 }
@@ -39,7 +41,7 @@ export function coverageOf(gathered: Gathered, tally: Tally): Coverage {
     // Nobody listed the sockets when a recorder started.
     socketsOlderThanWindow: start.source === 'recorder' ? null : blindSpots.olderSockets,
     kernelFeaturesMissing: [...start.missing],
-    limits: [...limits],
+    limits: [...limits, ...(tally.retired > 0 ? [tooMany(tally.retired)] : [])],
     notes: notesOf(gathered, tally),
     redacted: 0,
     reconciliation: reconciliation && { ...reconciliation, lost: reconciliation.lost + gap },
@@ -53,6 +55,10 @@ function reconcile(counters: Counters, { rows, filtered }: Tally): NonNullable<C
   // A recorder goes on while it is read: what came between the counters and the slots was seen too. Else more than was
   // counted cannot come out, and if it did, it was seen.
   return { seen: Math.max(counted, rows + filtered + lost), kept: rows, filtered, lost };
+}
+
+function tooMany(connections: number): string {
+  return `${connections} connections were not waited for to their end, because too many newer ones were open: their hellos may be cut, or have no process.`;
 }
 
 function lossesOf(counters: Counters): Record<string, number> {

@@ -15,7 +15,7 @@ import { composeMatched, openMatcher, type Captured } from './compose-matched.js
 import { HostNotes } from './host-notes.js';
 import type { Note } from './notes.js';
 import { appendFingerprints, appendRecords } from './pieces.js';
-import { ProcessWatcher } from './process-watcher.js';
+import { ProcessWatcher, unreadProcesses } from './process-watcher.js';
 import { Redactor } from './redaction.js';
 import { FRAME, removeSpool } from './spool.js';
 import { SpoolWriter } from './spool-writer.js';
@@ -107,9 +107,12 @@ async function writeSpool(
   });
   notes.act('recorder-read', 'slots', `${slots.used} of ${facts.slots}, ${slots.taken} taken since it runs`);
   notes.act('host-read', '/proc /sys /etc', 'what host.json holds');
-  const watcher = new ProcessWatcher(reader, options.environ ? 'all' : 'none', (row) => {
-    notes.process(row);
-    carver.see(row);
+  const watcher = new ProcessWatcher(reader, options.environ ? 'all' : 'none', {
+    onRow: (row) => {
+      notes.process(row);
+      carver.see(row);
+    },
+    onExit: (pid, startTimeNs) => notes.exited(pid, startTimeNs),
   });
   appendRecords(spool, processes);
   appendRecords(spool, slots.records);
@@ -117,7 +120,7 @@ async function writeSpool(
   watcher.take(processes);
   notes.cgroups();
   const [settled, holders] = await Promise.all([watcher.settle(SETTLE_MS), notes.sockets('end')]);
-  if (!settled) note({ note: 'limit', text: 'Some processes were not read from /proc in time.' });
+  for (const text of unreadProcesses(settled, watcher)) note({ note: 'limit', text });
   const gone = counters.RECORDED - watcher.seen;
   if (gone > 0)
     note({ note: 'limit', text: `What the kernel knew of ${gone} processes was overwritten by newer ones.` });

@@ -26,7 +26,10 @@ export class FingerprintTable {
       known.count++;
       known.last = bootTimeNs;
     } else {
-      this.#user.set(key, { row, count: 1, first: bootTimeNs, last: bootTimeNs });
+      const { pid, startTimeNs, comm, uid, ppid } = process;
+      const { ja3, ja3Sha256 = null } = fingerprints;
+      const facts = { pid, startTimeNs, comm, uid, ppid, ja3, ja3Sha256, side: role };
+      this.#user.set(key, { facts, count: 1, first: bootTimeNs, last: bootTimeNs });
     }
   }
 
@@ -52,30 +55,16 @@ export class FingerprintTable {
         flags: [],
       };
     }
-    for (const { row, count, first, last } of this.#user.values()) {
-      const { process, fingerprints, role } = row;
-      yield {
-        pid: process?.pid ?? 0,
-        startTimeNs: process?.startTimeNs ?? '0',
-        ja3: fingerprints?.ja3 ?? null,
-        ja3Sha256: fingerprints?.ja3Sha256 ?? null,
-        count,
-        firstTime: formatBoot(first),
-        lastTime: formatBoot(last),
-        comm: process?.comm ?? null,
-        uid: process?.uid ?? null,
-        ppid: process?.ppid ?? null,
-        cgroupId: null,
-        side: role ?? 'client',
-        hashedBy: 'user',
-        flags: [],
-      };
+    for (const { facts, count, first, last } of this.#user.values()) {
+      const times = { firstTime: formatBoot(first), lastTime: formatBoot(last) };
+      yield { ...facts, count, ...times, cgroupId: null, hashedBy: 'user', flags: [] };
     }
   }
 }
 
 interface UserEntry {
-  readonly row: HandshakeRow;
+  /** Not the line they are from: there may be a million. */
+  readonly facts: Pick<Fingerprint, 'pid' | 'startTimeNs' | 'comm' | 'uid' | 'ppid' | 'ja3' | 'ja3Sha256' | 'side'>;
   count: number;
   readonly first: bigint;
   last: bigint;

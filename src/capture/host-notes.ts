@@ -48,8 +48,15 @@ export class HostNotes {
     } else if (row.exeSha256 !== null) {
       this.act('executable-read', row.exe ?? '', 'hashed; its process was gone');
     }
-    if (row.startTimeNs !== null) this.#seen.set(`${row.pid} ${row.startTimeNs}`, row);
+    const { pid, startTimeNs, comm } = row;
+    if (startTimeNs !== null && this.#seen.size < MAX_SEEN)
+      this.#seen.set(`${pid} ${startTimeNs}`, { pid, startTimeNs, comm });
     this.#note({ note: 'process', row });
+  }
+
+  /** It ended: nothing can hide it any more. */
+  exited(pid: number, startTimeNs: string): void {
+    this.#seen.delete(`${pid} ${startTimeNs}`);
   }
 
   cgroups(): void {
@@ -104,3 +111,6 @@ export class HostNotes {
     return new Set([...descendants(new Procfs(), pid).map((process) => process.pid), ...seen]);
   }
 }
+
+/** More than a host has pids for by default; where ends are not told, the first ones are compared. */
+const MAX_SEEN = 65_536;

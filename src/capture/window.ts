@@ -16,7 +16,7 @@ import { relatedCgroups, type WatchedCgroup } from './cgroup2.js';
 import { DrainThread } from './drain.js';
 import { HostNotes } from './host-notes.js';
 import type { Note } from './notes.js';
-import { ProcessWatcher } from './process-watcher.js';
+import { ProcessWatcher, unreadProcesses } from './process-watcher.js';
 import { Rehandshake } from './rehandshake.js';
 import { SHARED_MEMORY } from './spool-place.js';
 import { assertProcess } from './subtree.js';
@@ -111,9 +111,12 @@ class LiveWindow {
     this.#reader = reader;
     const { cgroup, scope } = options;
     this.#host = new HostNotes(reader, { mount: cgroup.mount, cgroup: cgroup.path, scope }, (note) => this.#note(note));
-    this.#watcher = new ProcessWatcher(reader, options.environ ? 'all' : 'none', (row) => {
-      this.#host.process(row);
-      options.onProcess?.(row);
+    this.#watcher = new ProcessWatcher(reader, options.environ ? 'all' : 'none', {
+      onRow: (row) => {
+        this.#host.process(row);
+        options.onProcess?.(row);
+      },
+      onExit: (pid, startTimeNs) => this.#host.exited(pid, startTimeNs),
     });
     this.#drain = new DrainThread(
       {
@@ -232,7 +235,7 @@ class LiveWindow {
     this.#host.act('link-detached', this.#options.cgroup.path, null);
     this.#host.cgroups();
     const [settled, holders] = await Promise.all([this.#watcher.settle(SETTLE_MS), this.#host.sockets('end')]);
-    if (!settled) this.#note({ note: 'limit', text: 'Some processes were not read from /proc in time.' });
+    for (const text of unreadProcesses(settled, this.#watcher)) this.#note({ note: 'limit', text });
     const { host, bpfBefore, ours } = before;
     const bpfAfter = withOwners(bpfObjects(ours, relatedCgroups(this.#options.cgroup)), holders);
     await this.#drain.finish([

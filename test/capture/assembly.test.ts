@@ -117,6 +117,43 @@ test('connections do not mix: each cookie has its own hello', (t) => {
   t.pass();
 });
 
+test('where too many are open the oldest is ended: counted, if anything of it was still to come', (t) => {
+  const [record = Buffer.alloc(0)] = RECORDS;
+  const found: AssembledHello[] = [];
+  const assembly = new HelloAssembly((one) => found.push(one), { connections: 3, listening: 2 });
+  const take = (...chunks: ChunkFields[]): void => {
+    for (const one of kernelRecords(Buffer.concat(chunks.map(chunkBytes))))
+      if (one.type === 'chunk') assembly.chunk(one);
+  };
+  // Of the first only a part came, the second waits for its owner, of the third the hello is out.
+  take({ cookie: 1n, bytes: record.subarray(0, 100) });
+  take({ cookie: 2n, bytes: record, direction: 1, role: 1, ownerPid: 0 });
+  take({ cookie: 3n, bytes: record });
+  t.is(found.length, 1);
+  for (const cookie of [4n, 5n, 6n]) take({ cookie, bytes: record });
+  t.is(assembly.retired, 2);
+  t.deepEqual(
+    found.map(({ flow, owner, hello }) => [flow.cookie, owner?.pid, hello.complete]),
+    [
+      [3n, 4242, true],
+      [1n, 4242, false],
+      [4n, 4242, true],
+      [2n, undefined, true],
+      [5n, 4242, true],
+      [6n, 4242, true],
+    ],
+  );
+  const early = { direction: 1, role: 1, ownerPid: 0, flags: CHUNK_FLAGS.LISTENER, cookie: 0n, bytes: record } as const;
+  for (const remotePort of [1, 2, 3]) take({ ...early, remotePort });
+  t.is(assembly.retired, 3);
+  t.deepEqual(
+    found.slice(6).map(({ flow }) => flow.remotePort),
+    [1],
+  );
+  assembly.end();
+  t.is(found.length, 9);
+});
+
 test('chunks of hostile bytes never throw, and nothing is made of none', (t) => {
   const chunk = fc.record({
     bytes: fc.uint8Array({ maxLength: 300 }).map((bytes) => Buffer.from(bytes)),

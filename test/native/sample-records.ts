@@ -15,6 +15,7 @@ export interface ChunkFields {
   readonly flags?: number;
   readonly handshakeType?: number;
   readonly ownerPid?: number;
+  readonly remotePort?: number;
   readonly bytes: Buffer;
 }
 
@@ -26,7 +27,7 @@ export function chunkBytes(chunk: ChunkFields): Buffer {
     'flow.local_address': Buffer.from('00000000000000000000ffff7f000001', 'hex'),
     'flow.remote_address': Buffer.from('00000000000000000000ffff7f000002', 'hex'),
     'flow.local_port': 40000,
-    'flow.remote_port': 443,
+    'flow.remote_port': chunk.remotePort ?? 443,
     'flow.netns': 4026531840,
     'flow.cookie': chunk.cookie ?? 17n,
     'owner.pid': chunk.ownerPid ?? 4242,
