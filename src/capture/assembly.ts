@@ -274,7 +274,14 @@ function kept(chunk: ChunkRecord): ChunkRecord {
 }
 
 function keptFlow(flow: KernelFlow): KernelFlow {
-  return { ...flow, localAddress: Buffer.from(flow.localAddress), remoteAddress: Buffer.from(flow.remoteAddress) };
+  return { ...flow, localAddress: keptAddress(flow.localAddress), remoteAddress: keptAddress(flow.remoteAddress) };
+}
+
+/** Not a part of Node's pool, of which it would hold 8 kB for as long as the connection is waited for. */
+function keptAddress(address: Buffer): Buffer {
+  const copy = Buffer.alloc(address.length);
+  address.copy(copy);
+  return copy;
 }
 
 function flowKey({ localAddress, remoteAddress, localPort, remotePort, netns }: KernelFlow): string {

@@ -1,9 +1,10 @@
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { reasonAgainstCommands, reasonAgainstLiveTests, testUnless } from '../left-out.js';
 import { freePort, makeCertificate, openStage, type Stage, TLSNAP, until } from './live.js';
 import { openNamespace } from './network.js';
-import { outputOf } from './programs.js';
+import { compileActor, outputOf } from './programs.js';
 
 // Connections that are older than the window, in a network namespace of the test's own. What became of them is the word of
 // the clients that held them.
@@ -75,13 +76,34 @@ testUnless(reason, 'it needs --yes, a target that is one, and the privilege', as
     const { exitCode, stderr } = await execa(process.execPath, [...args, ...flags], { reject: false });
     t.is(exitCode, 2, `${flags.join(' ')}: ${stderr}`);
   }
-  const poor = ['--bounding-set=-net_admin', '--inh-caps=-net_admin', '--', process.execPath];
-  const { exitCode, stderr } = await execa('setpriv', [...poor, ...args, '--rehandshake', '1.2.3.4', '--yes'], {
-    reject: false,
-  });
-  t.is(exitCode, 77, stderr);
-  t.regex(stderr, /may not close connections/);
+  for (const capability of ['net_admin', 'sys_admin']) {
+    const poor = [`--bounding-set=-${capability}`, `--inh-caps=-${capability}`, '--', process.execPath];
+    const { exitCode, stderr } = await execa('setpriv', [...poor, ...args, '--rehandshake', '1.2.3.4', '--yes'], {
+      reject: false,
+    });
+    t.is(exitCode, 77, `${capability}: ${stderr}`);
+    t.regex(stderr, /may not close connections/);
+  }
 });
+
+testUnless(
+  reason ?? reasonAgainstCommands('cc'),
+  'where the kernel closes no connections it exits 69 before the window, and says what to do instead',
+  async (t) => {
+    const stage = await openStage(t);
+    const without = await compileActor(stage.directory, 'without-sock-diag');
+    const output = join(stage.directory, 'x.tlsnap.tar.gz');
+    const args = [TLSNAP, 'capture', '--cgroup', stage.cgroup, '--window', '1s', '--output', output];
+    const flags = ['--rehandshake', '1.2.3.4', '--yes', '--json'];
+    const { exitCode, stdout } = await execa(without, [process.execPath, ...args, ...flags], { reject: false });
+    t.is(exitCode, 69, stdout);
+    const { error } = JSON.parse(stdout) as { error: { code: number; message: string; suggestions: string[] } };
+    t.is(error.code, 69);
+    t.is(error.message, '--rehandshake: this kernel closes no connections (EPROTONOSUPPORT)');
+    t.regex(error.suggestions.join(' '), /CONFIG_INET_DIAG_DESTROY/);
+    t.deepEqual(await readdir(stage.directory), ['without-sock-diag']);
+  },
+);
 
 async function serve(stage: Stage, within: readonly string[], listen: string): Promise<number> {
   const { keyFile, certFile } = await makeCertificate(stage.directory);
