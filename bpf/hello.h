@@ -365,6 +365,7 @@ static __always_inline void search_again(struct tlsnap_search *search)
 static __always_inline void recognise(struct tlsnap_connection *connection, struct tlsnap_search *search)
 {
 	search->state = TLSNAP_SHIPPING;
+	search->segments = 0;
 	count(search->handshake_type == TLSNAP_CLIENT_HELLO ? TLSNAP_COUNT_CLIENT_HELLOS : TLSNAP_COUNT_SERVER_HELLOS);
 	if (!connection->counted)
 		count(TLSNAP_COUNT_WITH_HELLO);

@@ -80,7 +80,9 @@ struct tlsnap_search {
 	__u32 next; /* first byte that has not been seen in order */
 	__u32 start; /* where the hello, or what may be one, begins */
 	__u32 end; /* where it ends */
-	__u16 segments; /* examined in this search */
+	__u32 ahead_start; /* what was seen beyond a hole at `next`; nothing where both are equal */
+	__u32 ahead_end;
+	__u16 segments; /* that did not bring the search on */
 	__u8 state; /* enum tlsnap_search_state */
 	__u8 flags; /* enum tlsnap_search_flags */
 	__u8 have; /* bytes in `head` */

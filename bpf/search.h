@@ -100,6 +100,23 @@ static __always_inline bool is_finished(const struct tlsnap_search *search)
 	return search->state >= TLSNAP_DONE;
 }
 
+/*
+ * A HelloRetryRequest in several TLS records is not told from a ServerHello here, and two more hellos would follow it. So after
+ * a ServerHello in several records another ClientHello is looked for; only where one comes, another answer is.
+ */
+static __always_inline void expect_retry(struct tlsnap_connection *connection, struct tlsnap_search *search,
+					 struct tlsnap_search *other)
+{
+	if (search->handshake_type == TLSNAP_SERVER_HELLO) {
+		if (connection->retried || !(search->flags & TLSNAP_FLAG_FRAGMENTED))
+			return;
+		connection->retried = 1;
+		search_again(other);
+	} else if (other->handshake_type == TLSNAP_SERVER_HELLO && other->flags & TLSNAP_FLAG_FRAGMENTED) {
+		search_again(other);
+	}
+}
+
 /* Ends the direction's hello when all of it is out, and the connection when there is nothing left to see. */
 static __always_inline void settle(struct tlsnap_connection *connection, struct tlsnap_search *search,
 				   struct tlsnap_search *other)
@@ -109,6 +126,7 @@ static __always_inline void settle(struct tlsnap_connection *connection, struct 
 	/* The peer answers a hello only when it has all of it. */
 	if (other->state == TLSNAP_SHIPPING && search->handshake_type == TLSNAP_SERVER_HELLO)
 		other->state = TLSNAP_DONE;
+	expect_retry(connection, search, other);
 	if ((__s32)(search->next - search->end) < 0)
 		return;
 	search->state = TLSNAP_DONE;
@@ -117,6 +135,70 @@ static __always_inline void settle(struct tlsnap_connection *connection, struct 
 		search_again(search);
 		search_again(other);
 	}
+}
+
+/*
+ * Remembers what lies beyond a hole: when the hole is filled, it does not come again. Of several pieces the first one, which
+ * is as good as always the one in which the hello ends.
+ */
+static __always_inline void keep_ahead(struct tlsnap_search *search, const struct tlsnap_shipment *shipment)
+{
+	__u32 start = shipment->offset, end = shipment->offset + shipment->length;
+	bool none = search->ahead_start == search->ahead_end;
+
+	if (none || (__s32)(end - search->ahead_start) < 0) {
+		search->ahead_start = start;
+		search->ahead_end = end;
+		return;
+	}
+	if ((__s32)(start - search->ahead_end) > 0)
+		return;
+	if ((__s32)(start - search->ahead_start) < 0)
+		search->ahead_start = start;
+	if ((__s32)(end - search->ahead_end) > 0)
+		search->ahead_end = end;
+}
+
+/* Goes on behind what came ahead, where that is reached. */
+static __always_inline void pass_ahead(struct tlsnap_search *search)
+{
+	if (search->ahead_start == search->ahead_end || (__s32)(search->next - search->ahead_start) < 0)
+		return;
+	if ((__s32)(search->ahead_end - search->next) > 0)
+		search->next = search->ahead_end;
+	search->ahead_start = 0;
+	search->ahead_end = 0;
+}
+
+/*
+ * What precedes this segment is on its way again, this is not: what may be of a hello is kept now, and user space decides. A
+ * hole that is not filled within the budget of segments never is, and nothing of the connection must be kept for it.
+ */
+static __always_inline void follow_ahead(struct __sk_buff *skb, struct tlsnap_connection *connection,
+					 struct tlsnap_search *search, struct tlsnap_shipment *shipment)
+{
+	bool shipping = search->state == TLSNAP_SHIPPING;
+	bool near = shipment->offset - search->next <= TLSNAP_GAP_MAX;
+
+	if (shipping && near && (__s32)(shipment->offset - search->end) < 0) {
+		keep_ahead(search, shipment);
+		ship_segment(skb, connection, search, shipment);
+		return;
+	}
+	if (search->segments >= tlsnap_segment_budget) {
+		search->state = shipping ? TLSNAP_DONE : TLSNAP_EXHAUSTED;
+		count(TLSNAP_COUNT_EXHAUSTED);
+		return;
+	}
+	search->segments++;
+	if (!near)
+		return;
+	keep_ahead(search, shipment);
+	if (shipping)
+		return;
+	shipment->flags = TLSNAP_CHUNK_SPECULATIVE;
+	ship(skb, shipment);
+	count(TLSNAP_COUNT_SPECULATIVE);
 }
 
 /* Follows one direction of a tracked connection by one segment. */
@@ -145,17 +227,7 @@ static __always_inline void follow(struct __sk_buff *skb, struct tlsnap_connecti
 	shipment.offset = segment->sequence - search->base;
 	seen = search->next - shipment.offset;
 	if ((__s32)seen < 0) {
-		/* What precedes this is on its way again, this is not: keep it now, decide in user space. */
-		if (seen < -(__u32)TLSNAP_GAP_MAX || search->segments >= tlsnap_segment_budget)
-			return;
-		if (search->state == TLSNAP_SHIPPING) {
-			ship_segment(skb, connection, search, &shipment);
-			return;
-		}
-		search->segments++;
-		shipment.flags = TLSNAP_CHUNK_SPECULATIVE;
-		ship(skb, &shipment);
-		count(TLSNAP_COUNT_SPECULATIVE);
+		follow_ahead(skb, connection, search, &shipment);
 		return;
 	}
 	/* A retransmission, wholly or in part. */
@@ -169,6 +241,9 @@ static __always_inline void follow(struct __sk_buff *skb, struct tlsnap_connecti
 		ship_segment(skb, connection, search, &shipment);
 	else
 		search_segment(skb, connection, search, &shipment);
+	/* In the middle of a head, what came ahead may be its rest, of which the bytes are not here any more. */
+	if (search->state != TLSNAP_HEAD)
+		pass_ahead(search);
 	settle(connection, search, other);
 }
 

@@ -6,7 +6,9 @@
 #include "programs.h"
 
 #define TLSNAP_IPPROTO_TCP 6
+#define TLSNAP_TCP_FIN 0x01
 #define TLSNAP_TCP_SYN 0x02
+#define TLSNAP_TCP_RST 0x04
 #define TLSNAP_IPV6_EXTENSIONS 6
 
 struct tlsnap_segment {
@@ -14,6 +16,7 @@ struct tlsnap_segment {
 	__u32 length; /* of the payload: 64 kB and more before segmentation and after coalescing */
 	__u32 sequence; /* of the payload's first byte */
 	__u8 syn;
+	__u8 closing; /* FIN or RST */
 	__u16 source; /* ports, host order */
 	__u16 destination;
 };
@@ -86,6 +89,7 @@ static __noinline int find_segment(struct __sk_buff *skb, struct tlsnap_segment 
 	out->destination = tcp[2] << 8 | tcp[3];
 	out->sequence = (__u32)tcp[4] << 24 | tcp[5] << 16 | tcp[6] << 8 | tcp[7];
 	out->syn = !!(tcp[13] & TLSNAP_TCP_SYN);
+	out->closing = !!(tcp[13] & (TLSNAP_TCP_FIN | TLSNAP_TCP_RST));
 	out->data = at + (tcp[12] >> 4) * 4;
 	out->length = skb->len > out->data ? skb->len - out->data : 0;
 	/* A SYN takes one sequence number: data on it (TCP Fast Open) begins behind that. */

@@ -92,20 +92,23 @@ __noinline int follow_egress(struct __sk_buff *skb)
 	struct tlsnap_connection *connection;
 	struct tlsnap_segment segment = {};
 	struct bpf_sock *sk = skb->sk;
+	bool closed;
 
 	if (!sk)
 		return 0;
 	connection = bpf_sk_storage_get(&connections, sk, NULL, 0);
 	if (!connection || find_segment(skb, &segment))
 		return 0;
-	if (segment.length > 0 && !attribute(connection, sk)) {
+	/* Who ends an accepted connection without a word of its own is whose it was. */
+	closed = owner_is_missing(connection) && segment.closing && segment.length == 0;
+	if ((segment.length > 0 || closed) && !attribute(connection, sk)) {
 		leave_out(sk);
 		return 0;
 	}
-	if (!is_finished(&connection->search[TLSNAP_EGRESS]))
-		follow(skb, connection, &segment, TLSNAP_EGRESS);
-	else if (!owner_is_missing(connection))
+	if ((closed || is_finished(&connection->search[TLSNAP_EGRESS])) && !owner_is_missing(connection))
 		ship_owner(connection);
+	else if (!is_finished(&connection->search[TLSNAP_EGRESS]))
+		follow(skb, connection, &segment, TLSNAP_EGRESS);
 	release_when_finished(connection, sk);
 	return 0;
 }

@@ -92,7 +92,7 @@ enum tlsnap_counter {
 	TLSNAP_COUNT_UNTRACKED, /* connections for which no storage could be had */
 	TLSNAP_COUNT_UNBASED, /* segments before the sequence number of the stream's start was known */
 	TLSNAP_COUNT_TRUNCATED, /* hellos longer than TLSNAP_HELLO_MAX */
-	TLSNAP_COUNT_EXHAUSTED, /* directions given up because no hello came within the budget of segments */
+	TLSNAP_COUNT_EXHAUSTED, /* directions given up: within the budget of segments no hello came, or a hole was not filled */
 	TLSNAP_COUNT_HASHED, /* ClientHellos hashed in the kernel */
 	TLSNAP_COUNT_NOT_HASHED, /* ClientHellos left to user space: in pieces, unusual, or interrupted */
 	TLSNAP_COUNT_MAP_FULL, /* ClientHellos for which the map of fingerprints had no room */

@@ -64,9 +64,7 @@ export async function attachOther(
   cgroup: string,
 ): Promise<() => Promise<number>> {
   const object = join(directory, 'other.bpf.o');
-  const { stdout: multiarch } = await execa('gcc', ['-print-multiarch']);
-  const source = join(import.meta.dirname, 'actors/other.bpf.c');
-  await execa('clang', ['-target', 'bpf', '-O2', '-g', `-I/usr/include/${multiarch}`, '-c', source, '-o', object]);
+  await compileBpf('other.bpf.c', object);
   const pin = `/sys/fs/bpf/tlsnap-test-${process.pid}-${Date.now()}`;
   await execa('bpftool', ['prog', 'load', object, pin]);
   t.teardown(() => execa('rm', ['-f', pin]));
@@ -76,6 +74,35 @@ export async function attachOther(
     const [entry] = (await bpftool('map', 'dump', 'id', String(maps[0]))) as { formatted?: { value: number } }[];
     return entry?.formatted?.value ?? Number.NaN;
   };
+}
+
+/** Local and remote ports of the sockets for which a process's programs keep something, by the kernel's own iterator. */
+export async function keptSockets(
+  t: ExecutionContext,
+  directory: string,
+  pid: number,
+): Promise<() => Promise<number[][]>> {
+  const object = join(directory, 'kept.bpf.o');
+  await compileBpf('kept.bpf.c', object);
+  const maps = (await bpftool('map', 'show')) as { id: number; type: string }[];
+  const held = new Set(heldBy(pid).map);
+  const storage = maps.find(({ id, type }) => type === 'sk_storage' && held.has(id));
+  const pin = `/sys/fs/bpf/tlsnap-test-${process.pid}-${Date.now()}-kept`;
+  await execa('bpftool', ['iter', 'pin', object, pin, 'map', 'id', String(storage?.id)]);
+  t.teardown(() => execa('rm', ['-f', pin]));
+  return async () => {
+    const { stdout } = await execa('cat', [pin]);
+    return stdout
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => line.split(' ').map(Number));
+  };
+}
+
+async function compileBpf(source: string, object: string): Promise<void> {
+  const { stdout: multiarch } = await execa('gcc', ['-print-multiarch']);
+  const path = join(import.meta.dirname, 'actors', source);
+  await execa('clang', ['-target', 'bpf', '-O2', '-g', `-I/usr/include/${multiarch}`, '-c', path, '-o', object]);
 }
 
 async function bpftool(...args: string[]): Promise<unknown> {

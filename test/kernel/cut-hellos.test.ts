@@ -1,6 +1,10 @@
+import { rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { reasonAgainstCommands, reasonAgainstLiveTests, testUnless } from '../left-out.js';
 import { only, onPort } from './judge.js';
-import { makeCertificate, freePort, openStage } from './live.js';
+import { keptSockets } from './bpf-objects.js';
+import { makeCertificate, freePort, openStage, until } from './live.js';
 import { assertAsSaid, openRoughLink, openVethPair, rawOf, startEnds } from './network.js';
 
 // Hellos that come in pieces. What they must equal is what the ends' OpenSSL gave out before anything was cut, as the
@@ -27,6 +31,9 @@ for (const [cut, serverCut] of [
   ['bytes', 'bytes'],
   ['records=50', 'whole'],
   ['records=1,bytes', 'bytes'],
+  ['whole', 'records=50'],
+  ['records=50', 'records=50,bytes'],
+  ['records=1', 'records=1'],
 ] as const) {
   testUnless(
     reason,
@@ -127,6 +134,39 @@ testUnless(reason, 'hellos come out whole at both ends of a link that loses 15 %
   t.true(lost > packets * 0.08 && lost < packets * 0.22, `${lost} of ${packets} were lost`);
   t.deepEqual(snapshot.manifest.coverage.lossesByKind, {});
 });
+
+testUnless(
+  reason ?? reasonAgainstCommands('bpftool', 'clang'),
+  'of connections whose hellos came in pieces, some of them lost at first, nothing is kept once all is out',
+  async (t) => {
+    const stage = await openStage(t);
+    // Both hellos take several segments of this size.
+    const link = await openRoughLink(t, { mtu: 140, loss: 0.15 });
+    const ends = await startEnds(stage, { host: '10.99.0.2', clientIn: link.here, serverIn: link.there });
+    const capture = await stage.openCapture();
+    const kept = await keptSockets(t, stage.directory, capture.process.pid ?? 0);
+    const held = join(stage.directory, 'held');
+    await writeFile(held, '');
+    const connecting = ends.connect('kept.example', 'connections=30', `hold=${held}`);
+    const ready = () => ends.clientSaid().length === 30 && ends.serverSaid().length === 30;
+    await until('all have shaken hands', 60_000, ready);
+    let left = await kept();
+    // Some packets more, after which no hole is waited for.
+    for (let patience = 60; left.length > 0 && patience > 0; patience--) {
+      await sleep(250);
+      left = (await kept()).filter((ports) => ports.includes(ends.port));
+    }
+    await rm(held);
+    await connecting;
+    t.deepEqual(left, []);
+    capture.process.kill('SIGINT');
+    const { handshakes } = await capture.finished();
+    assertAsSaid(t, handshakes, ends);
+    // Before it is cut, what goes out is one.
+    for (const { hello } of handshakes.filter(({ kind, role }) => kind !== role)) t.true(hello.segments > 1);
+    t.true((await link.close()).lost > 100);
+  },
+);
 
 testUnless(reason, 'hellos come out whole where packets overtake each other, come twice and get lost', async (t) => {
   const stage = await openStage(t);

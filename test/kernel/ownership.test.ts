@@ -3,11 +3,11 @@ import type { ExecutionContext } from 'ava';
 import { reasonAgainstCommands, reasonAgainstLiveTests, testUnless } from '../left-out.js';
 import { assertVerifies, only, onPort, pythonExecutable } from './judge.js';
 import { freePort, makeCertificate, openStage, until } from './live.js';
-import { outputOf, startTlsServer } from './programs.js';
+import { compileActor, outputOf, startTlsServer, writeHello } from './programs.js';
 
 // Connections that more than one process has a hand in. The pids are those that the processes print of themselves.
 
-const reason = reasonAgainstLiveTests() ?? reasonAgainstCommands('openssl', 'python3');
+const reason = reasonAgainstLiveTests() ?? reasonAgainstCommands('cc', 'openssl', 'python3');
 const CONNECTIONS = 6;
 
 for (const [kind, what] of [
@@ -96,6 +96,43 @@ testUnless(reason, "a thread's own name is kept beside the process's", async (t)
     t.is(owner?.threadComm, 'tls-worker');
   }
 });
+
+for (const [how, reads] of [
+  ['read the hello', true],
+  ['left it unread', false],
+] as const) {
+  testUnless(
+    reason,
+    `a process that closes a connection without a word, having ${how}, is the one that had it`,
+    async (t) => {
+      const stage = await openStage(t);
+      const python = await pythonExecutable();
+      const port = await freePort();
+      const server = await stage.serve(port, python, [
+        actor('silent_workers.py'),
+        String(port),
+        reads ? 'read' : 'leave',
+      ]);
+      const output = outputOf(server);
+      const { file } = await writeHello(stage.directory);
+      const client = await compileActor(stage.directory, 'hello-client');
+      const captured = await stage.capture(async () => {
+        for (let connection = 1; connection <= 3; connection++) {
+          await stage.run(client, [String(port), file, '100']).catch(() => undefined);
+          await until('the worker has said its pid', 5000, () => output().split('\n').length > connection);
+        }
+      });
+      const workers = output().trim().split('\n').map(Number);
+      t.is(new Set([server.pid, ...workers]).size, 4);
+      const events = onPort(captured.handshakes, port).filter(({ role }) => role === 'server');
+      t.deepEqual(
+        events.map(({ kind, process: owner }) => [kind, owner?.pid, owner?.ppid, owner?.attribution]),
+        workers.map((pid) => ['client', pid, server.pid, 'accept']),
+      );
+      t.is(captured.snapshot.manifest.coverage.hellosWithoutProcess, 0);
+    },
+  );
+}
 
 /** Runs a client that prints two numbers, and gives its end's events on its connections. */
 async function runPython(t: ExecutionContext, script: string, args: readonly string[]) {

@@ -5,7 +5,8 @@
 
 CUT, joined by commas: whole; bytes (one byte a write, TCP_NODELAY); records=N (the hello in TLS records of N bytes).
 OPTION: fastopen (the hello on the SYN), from=PORT (the client's own port), alpn=N (N names, which make a long hello),
-connections=N (this many at once, each in a thread), destination-options (an IPv6 extension header on each packet).
+connections=N (this many at once, each in a thread), destination-options (an IPv6 extension header on each packet),
+hold=FILE (the connection stays open as long as there is such a file, and a few packets go there and back).
 The log gets one JSON object a connection: {"pid", "serverName", "sent": [hello in hex, ...]}; the hellos are what OpenSSL
 gave out, before any cutting.
 """
@@ -21,6 +22,7 @@ import time
 HANDSHAKE, CLIENT_HELLO, SERVER_HELLO = 22, 1, 2
 IPV6_DSTOPTS = 59
 TIMEOUT = 60
+DOT = b"."
 log_lock = threading.Lock()
 
 
@@ -107,8 +109,9 @@ def serve(host, port, log, cut, certificate, key, curve=None):
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             shake_hands(connection, context, cut, log, server_side=True)
             # Until the client is through with it.
-            while connection.recv(65536):
-                pass
+            while data := connection.recv(65536):
+                if data.strip(DOT) == b"":
+                    connection.sendall(data)
 
     while True:
         connection, _ = listener.accept()
@@ -136,6 +139,12 @@ def connect(host, port, log, cut, name, options):
         connection.connect(destination)
         destination = None
     shake_hands(connection, context, cut, log, destination, server_hostname=name)
+    if "hold" in options:
+        for _ in range(40):
+            connection.sendall(DOT)
+            time.sleep(0.01)
+        while os.path.exists(options["hold"]):
+            time.sleep(0.05)
     # The server's tickets may still be on their way.
     connection.shutdown(socket.SHUT_WR)
     while connection.recv(65536):
