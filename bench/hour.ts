@@ -19,11 +19,11 @@ const hour: Hour = { handshakes: minutes * 60 * perSecond, perSecond, unanswered
 const folder = mkdtempSync(join(tmpdir(), 'tlsnap-hour-'));
 try {
   const [spool, output] = [join(folder, 'x.spool'), join(folder, 'x')];
-  const samples: number[][] = [];
-  const sample = (stage: string, done: number): void => {
+  const inUse = { window: [] as number[], compose: [] as number[] };
+  const sample = (stage: 'window' | 'compose', done: number): void => {
     globalThis.gc?.();
     const { rss, heapUsed, external } = process.memoryUsage();
-    samples.push([rss, heapUsed]);
+    inUse[stage].push(heapUsed + external);
     const told = [rss, heapUsed, external].map((bytes) => (bytes / 2 ** 20).toFixed(0).padStart(6)).join(' ');
     console.log(`${stage.padEnd(8)} ${done.toFixed(0).padStart(8)}  rss heap external (MiB) ${told}`);
   };
@@ -43,9 +43,23 @@ try {
   });
   console.log(`${rows} rows in ${((Date.now() - started) / 1000).toFixed(0)} s with the window`);
   await check(output);
+  const unanswered = Math.min(hour.handshakes / 10, 65_536);
+  const own = (hour.handshakes * ownProcess) / 100;
+  // 24 bytes a row are what putting rows in order takes, twice that where its tables grow.
+  assertFlat('window', inUse.window, 0);
+  assertFlat('compose', inUse.compose, rows * 48 + unanswered * 1024 + own * 1024);
   console.log(JSON.stringify(snapshot.manifest.coverage.reconciliation));
 } finally {
   rmSync(folder, { recursive: true });
+}
+
+function assertFlat(stage: string, bytes: readonly number[], allowed: number): void {
+  const growth = (bytes.at(-1) ?? 0) - (bytes[0] ?? 0);
+  const most = allowed + 16 * 2 ** 20;
+  console.log(
+    `${stage} grew by ${(growth / 2 ** 20).toFixed(0)} MiB of ${(most / 2 ** 20).toFixed(0)} that are allowed`,
+  );
+  if (growth > most) process.exitCode = 1;
 }
 
 /** Every row in its place: numbered without a gap, in order of time, and at the time at which it was begun. */

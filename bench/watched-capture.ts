@@ -34,9 +34,14 @@ export class WatchedCapture {
     return (Number(fields[11]) + Number(fields[12])) * 1e7;
   }
 
+  /** Now. */
+  residentBytes(): number {
+    return this.#memory('VmRSS');
+  }
+
   async end(): Promise<{ events: number; losses: Record<string, number>; peakBytes: number }> {
     let peakBytes = 0;
-    const poll = setInterval(() => (peakBytes = Math.max(peakBytes, this.#peak())), 200);
+    const poll = setInterval(() => (peakBytes = Math.max(peakBytes, this.#memory('VmHWM'))), 200);
     this.#process.kill('SIGINT');
     await this.#exit;
     clearInterval(poll);
@@ -47,10 +52,10 @@ export class WatchedCapture {
     return { events: coverage.events, losses: coverage.lossesByKind, peakBytes };
   }
 
-  #peak(): number {
+  #memory(field: 'VmRSS' | 'VmHWM'): number {
     try {
       const status = readFileSync(`/proc/${this.#process.pid}/status`, 'latin1');
-      return Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1] ?? 0) * 1024;
+      return Number(new RegExp(`^${field}:\\s+(\\d+) kB$`, 'm').exec(status)?.[1] ?? 0) * 1024;
     } catch {
       return 0;
     }

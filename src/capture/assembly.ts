@@ -75,7 +75,7 @@ export class HelloAssembly {
       this.#connections.set(cookie, connection);
       this.#makeRoom();
     }
-    if (chunk.owner && !chunk.owner.kernelThread) connection.owner = chunk.owner;
+    if (chunk.owner && !chunk.owner.kernelThread) connection.owner = keptTask(chunk.owner);
     if (chunk.bytes.length > 0) place(connection, chunk);
     this.#handOut(connection);
     if (
@@ -175,7 +175,7 @@ function newConnection({ flow, accepted, owner }: ChunkRecord): Connection {
   return {
     flow: keptFlow(flow),
     accepted,
-    owner: owner?.kernelThread ? null : owner,
+    owner: owner && !owner.kernelThread ? keptTask(owner) : null,
     retried: false,
     clientSeen: false,
     serverSeen: false,
@@ -274,13 +274,17 @@ function kept(chunk: ChunkRecord): ChunkRecord {
 }
 
 function keptFlow(flow: KernelFlow): KernelFlow {
-  return { ...flow, localAddress: keptAddress(flow.localAddress), remoteAddress: keptAddress(flow.remoteAddress) };
+  return { ...flow, localAddress: keptBytes(flow.localAddress), remoteAddress: keptBytes(flow.remoteAddress) };
+}
+
+function keptTask(task: KernelTask): KernelTask {
+  return { ...task, comm: keptBytes(task.comm), threadComm: keptBytes(task.threadComm) };
 }
 
 /** Not a part of Node's pool, of which it would hold 8 kB for as long as the connection is waited for. */
-function keptAddress(address: Buffer): Buffer {
-  const copy = Buffer.alloc(address.length);
-  address.copy(copy);
+function keptBytes(bytes: Buffer): Buffer {
+  const copy = Buffer.alloc(bytes.length);
+  bytes.copy(copy);
   return copy;
 }
 

@@ -1,6 +1,3 @@
-import { mkdirSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
-import { ioError } from '../errors.js';
 import { summaryOf } from '../host/host-facts.js';
 import type { KernelRecord } from '../native/records.js';
 import { formatTimeNs } from '../snapshot/time-text.js';
@@ -22,10 +19,13 @@ import { agree, helloRow } from './hello-row.js';
 import { Redactor } from './redaction.js';
 import { FRAME, removeSpool } from './spool.js';
 import { placeOf, SpoolReader } from './spool-reader.js';
+import { makeStaging, removeStaging } from './staging.js';
 import { WallClock } from './wall-clock.js';
 
 export interface ComposeOptions {
   readonly spool: string;
+  /** Where the members lie until they are packed: a folder that is made for that, and removed. By default in the spool. */
+  readonly staging?: string | undefined;
   /** See WriterOptions.output. */
   readonly output: string;
   readonly signer: Signer;
@@ -52,8 +52,7 @@ export interface Composed {
  */
 export async function compose(options: ComposeOptions): Promise<Composed> {
   await checkRecipients(options.encryptTo);
-  const staging = join(options.spool, 'members');
-  makeStaging(staging);
+  const staging = makeStaging(options);
   const writer = SnapshotWriter.create({ output: options.output, staging, encryptTo: options.encryptTo });
   try {
     const gathered = gather(options.spool, writer);
@@ -80,6 +79,7 @@ export async function compose(options: ComposeOptions): Promise<Composed> {
     return { snapshot, handshakes: tally.rows, processes, blindSpots: gathered.blindSpots };
   } finally {
     writer.close();
+    removeStaging(staging);
   }
 }
 
@@ -176,16 +176,6 @@ function lastActions({ output, encryptTo, spool, removesSpool }: ComposeOptions)
 
 function act(action: string, subject: string, detail: string): Action {
   return { time: formatTimeNs(BigInt(Date.now()) * 1_000_000n), action, subject, detail };
-}
-
-/** A second try begins anew: what an earlier one staged is only a copy of what is in the spool. */
-function makeStaging(staging: string): void {
-  try {
-    rmSync(staging, { recursive: true, force: true });
-    mkdirSync(staging, { mode: 0o700 });
-  } catch (error) {
-    throw ioError(staging, error);
-  }
 }
 
 const NOBODY: NonNullable<Handshake['process']> = {

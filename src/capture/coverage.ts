@@ -89,7 +89,9 @@ function notesOf(
     notes.push(`${tally.filtered} hellos were left out because no process in scope answered them.`);
   }
   if (counters && counters.EXHAUSTED > 0) {
-    notes.push(`${counters.EXHAUSTED} directions of connections were given up after 24 data segments without a hello, or behind a gap.`);
+    notes.push(
+      `${counters.EXHAUSTED} directions of connections were given up after 24 data segments without a hello, or behind a gap.`,
+    );
   }
   if (closedSockets > 0) notes.push(`${closedSockets} connections were closed by --rehandshake: see actions.ndjson.`);
   return [...notes, ...hostDoubts(host)];

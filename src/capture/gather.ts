@@ -5,7 +5,7 @@ import type { Host } from '../snapshot/schema/host.js';
 import type { SnapshotWriter } from '../snapshot/writer.js';
 import { BlindSpots } from './blind-spots.js';
 import { FingerprintTable } from './fingerprint-table.js';
-import { NoteReader } from './note-check.js';
+import { CENTURY_NS, NoteReader } from './note-check.js';
 import type { EndNote, StartNote } from './notes.js';
 import { ProcessTable } from './process-table.js';
 import { SocketOwners } from './socket-owners.js';
@@ -75,7 +75,7 @@ export function gather(directory: string, writer: SnapshotWriter): Gathered {
   for (const { kind, payload } of spool.frames()) {
     if (kind === FRAME.kernel) {
       for (const record of wholeRecords(payload, giveUp)) {
-        lastBootTimeNs = record.bootTimeNs;
+        if (record.bootTimeNs < CENTURY_NS) lastBootTimeNs = record.bootTimeNs;
         if (record.type === 'process') table.kernel(record);
         else if (record.type === 'exit') table.exit(record);
       }

@@ -1,7 +1,7 @@
 import type { BpfObjects, Host } from '../snapshot/schema/host.js';
 
 /** What of the host's own state makes it doubtful what the host said, a sentence each; `host.json` has the particulars. */
-export function hostDoubts({ self, preload, modules, hiddenProcesses, clockStepNs, bpf }: Host): string[] {
+export function hostDoubts({ self, preload, modules, mounts, hiddenProcesses, clockStepNs, bpf }: Host): string[] {
   const doubts = self.notes.map((note) => `tlsnap ${note}.`);
   const told = (condition: boolean, text: string): void => {
     if (condition) doubts.push(text);
@@ -14,6 +14,8 @@ export function hostDoubts({ self, preload, modules, hiddenProcesses, clockStepN
   );
   const hidden = hiddenProcesses?.filter(({ explanation }) => explanation === null) ?? [];
   told(hidden.length > 0, `${hidden.length} processes that the kernel saw are not listed in /proc: ${pids(hidden)}.`);
+  const covered = coveredProcesses(mounts);
+  told(covered.length > 0, `Mounts lie over processes in /proc, and hide them: ${pids(covered)}.`);
   const stepMs = Number(BigInt(clockStepNs ?? '0') / 1_000_000n);
   told(Math.abs(stepMs) >= STEP_MS, `The wall clock was moved by ${stepMs} ms in the window.`);
   return [...doubts, ...bpfDoubts(bpf?.before ?? null, bpf?.after ?? null)];
@@ -41,6 +43,12 @@ function bpfDoubts(before: BpfObjects | null, after: BpfObjects | null): string[
 function besideOurs({ attachments = [], programs }: BpfObjects): number {
   const ours = new Set(programs.filter((program) => program.ours).map(({ id }) => id));
   return new Set(attachments.map(({ programId }) => programId).filter((id) => !ours.has(id))).size;
+}
+
+/** What anybody may do who may mount: a folder of another file system over /proc/PID shows nothing of the process. */
+function coveredProcesses(mounts: Host['mounts']): { pid: number }[] {
+  const found = mounts.map(({ mountPoint }) => /^\/proc\/(\d{1,10})(?:\/|$)/.exec(mountPoint)?.[1]);
+  return [...new Set(found)].filter((pid) => pid !== undefined).map((pid) => ({ pid: Number(pid) }));
 }
 
 function nameOf(variable: string): string {

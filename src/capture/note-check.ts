@@ -8,7 +8,7 @@ import { Case, ClockReading, EndedBy } from '../snapshot/schema/manifest.js';
 import { Process } from '../snapshot/schema/process.js';
 import { Socket } from '../snapshot/schema/socket.js';
 import { compile, type Check } from '../snapshot/schema/validators.js';
-import type { Note } from './notes.js';
+import type { Note, StartNote } from './notes.js';
 
 /**
  * Reads the notes of a spool. Its chain finds damage, not a forger: whoever rules the host can write a spool whose links are
@@ -29,9 +29,19 @@ export class NoteReader {
     }
     const name = typeof value === 'object' && value !== null && 'note' in value ? value.note : null;
     if (typeof name !== 'string' || !Object.hasOwn(this.#checks, name)) return null;
-    return this.#checks[name]?.(value) === undefined ? (value as Note) : null;
+    const note = this.#checks[name]?.(value) === undefined ? (value as Note) : null;
+    return note && 'clocks' in note && !isPlausible(note.clocks) ? null : note;
   }
 }
+
+/** A tar cannot say a time after 2242, nor has any host been up for a century. */
+function isPlausible({ realtime, boottime }: StartNote['clocks']): boolean {
+  return BigInt(realtime) < YEAR_2096_NS && BigInt(boottime) < CENTURY_NS;
+}
+
+const YEAR_2096_NS = 4_000_000_000_000_000_000n;
+/** More than CLOCK_BOOTTIME ever says. */
+export const CENTURY_NS = 3_155_760_000_000_000_000n;
 
 const texts = Type.Array(Type.String());
 

@@ -3,6 +3,7 @@ import { compose } from '../capture/compose.js';
 import { askedRecipients } from '../capture/gather.js';
 import { coverageBlock } from '../capture/coverage-block.js';
 import { snapshotPath } from '../capture/spool.js';
+import { stagingBeside } from '../capture/staging.js';
 import { BaseCommand, sharedFlags } from '../command.js';
 import { encryptToFlag, keyFlag } from '../flags.js';
 import { askPassphrase } from '../snapshot/ask-passphrase.js';
@@ -32,9 +33,11 @@ export default class Recover extends BaseCommand {
 
   async run(): Promise<object> {
     const { args, flags } = await this.parse(Recover);
+    const output = flags.output ?? snapshotPath(args.spool);
     const composed = await compose({
       spool: args.spool,
-      output: flags.output ?? snapshotPath(args.spool),
+      output,
+      staging: stagingBeside(output),
       signer: await openSigner(flags.key, askPassphrase),
       encryptTo: flags['encrypt-to'] ?? askedRecipients(args.spool),
       removesSpool: flags.remove,

@@ -5,6 +5,16 @@ import { HOST } from '../snapshot/sample.js';
 
 const NO_BPF: BpfObjects = { programs: [], links: [] };
 const QUIET: Host = { ...HOST, bpf: { before: NO_BPF, after: NO_BPF } };
+const MOUNT = {
+  id: 1,
+  parent: 1,
+  device: '0:1',
+  root: '/',
+  options: 'rw',
+  type: 'tmpfs',
+  source: 'none',
+  superOptions: 'rw',
+};
 const PROGRAM = { type: 'kprobe', name: null, tag: null, loadTimeNs: null, uid: 0, owners: [] };
 
 test('of a host with nothing unusual there is no doubt', (t) => {
@@ -19,6 +29,8 @@ test('each thing that lets a host lie is told', (t) => {
   t.regex(told({ self: { ...HOST.self, environment: ['LD_PRELOAD=/x.so'] } }), /started with LD_PRELOAD\./);
   t.regex(told({ self: { ...HOST.self, notes: ['runs in a pid namespace of its own'] } }), /^tlsnap runs in a pid/);
   t.regex(told({ bpf: null }), /could not be listed/);
+  const mounts = ['/proc', '/proc/66', '/proc/66/net', '/proc/7', '/procurement/8', '/proc/sys/fs/binfmt_misc'];
+  t.regex(told({ mounts: mounts.map((mountPoint) => ({ ...MOUNT, mountPoint })) }), /hide them: 66, 7\./);
 });
 
 test('a hidden process is told with its pid, one that hidepid explains is not', (t) => {

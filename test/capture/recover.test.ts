@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { join, resolve } from 'node:path';
@@ -127,6 +127,23 @@ test('a missing segment, one that is a folder, a link or a FIFO, is named and ho
   rmSync(first);
   const error = await t.throwsAsync(composed(folder, spool), { instanceOf: TlsnapError });
   t.regex(error.message, /segment-00000001 offset 0: the segment before it, segment-00000000, is missing/);
+});
+
+test('a spool that may only be read is recovered beside the output, and nothing else is left there', async (t) => {
+  const { folder, spool } = await made(t);
+  const output = join(folder, 'elsewhere', 'x');
+  mkdirSync(join(folder, 'elsewhere'));
+  const before = readdirSync(spool);
+  const config = await Config.load(resolve(import.meta.dirname, '../..'));
+  await Recover.run([spool, '--output', output, '--quiet'], config);
+  t.deepEqual(readdirSync(spool), before);
+  t.deepEqual(readdirSync(join(folder, 'elsewhere')), ['x']);
+  // What a recovery that was killed left is not touched, and named.
+  mkdirSync(`${output}2.members`);
+  const error = await t.throwsAsync(Recover.run([spool, '--output', `${output}2`, '--quiet'], config));
+  t.regex(error.message, /2\.members: exists already/);
+  t.deepEqual(readdirSync(join(folder, 'elsewhere')).sort(), ['x', 'x2.members']);
+  process.exitCode = 0;
 });
 
 test('a forged spool, whose links are right, is an input error or a snapshot that verifies and says what it left out', async (t) => {

@@ -1,13 +1,12 @@
 import { existsSync } from 'node:fs';
 import { chmod, chown, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Readable } from 'node:stream';
 import type { ExecutionContext } from 'ava';
 import { execa } from 'execa';
 import { reasonAgainstCommands, reasonAgainstLiveTests, testUnless } from '../left-out.js';
 import { assertVerifies } from './judge.js';
-import { openStage, readCaptured, type Stage, TLSNAP, until } from './live.js';
-import { assertAsSaid, startEnds } from './network.js';
+import { armed, openStage, readCaptured, type Stage, TLSNAP, until } from './live.js';
+import { assertAsSaid, startEnds, type Ends } from './network.js';
 
 // The command as a responder meets it on hosts that lack something. Exit codes are those of sysexits.h, as the README has them.
 
@@ -99,6 +98,7 @@ testUnless(
     const segment = await readFile(join(`${output}.spool`, spool.find((name) => name.startsWith('segment-')) ?? ''));
     for (const hello of ends.clientSaid()[0]?.sent ?? [])
       t.true(segment.includes(Buffer.from(hello, 'hex')), 'the hello is in the spool');
+    await assertRecoverable(t, stage, output, ends);
   },
 );
 
@@ -130,6 +130,7 @@ testUnless(
       (await readdir(disk)).filter((name) => name.includes('partial')),
       [],
     );
+    await assertRecoverable(t, stage, output, ends);
   },
 );
 
@@ -232,6 +233,22 @@ testUnless(
   },
 );
 
+/** The disk is as full as before: the snapshot is made on another one. */
+async function assertRecoverable(t: ExecutionContext, stage: Stage, output: string, ends: Ends): Promise<void> {
+  const recovered = join(stage.directory, 'recovered.tlsnap.tar.gz');
+  const args = [TLSNAP, 'recover', `${output}.spool`, '--output', recovered];
+  const { exitCode, stderr } = await execa(process.execPath, args, { reject: false, timeout: 30_000 });
+  t.true(exitCode === 0 || exitCode === 1, stderr);
+  await assertVerifies(t, recovered);
+  const { handshakes, snapshot } = await readCaptured(recovered);
+  assertAsSaid(t, handshakes, ends);
+  t.is(snapshot.manifest.source, snapshot.manifest.recovered ? 'recovered' : 'live');
+  t.deepEqual(
+    (await readdir(stage.directory)).filter((name) => name.includes('members')),
+    [],
+  );
+}
+
 interface Said {
   readonly exitCode: number | undefined;
   readonly stdout: string;
@@ -254,19 +271,6 @@ function start(stage: Stage, flags: readonly string[], within: readonly string[]
   const args = ['capture', '--cgroup', stage.cgroup, '--window', window, ...verbose, ...flags];
   const [command = '', ...rest] = [...within, process.execPath, TLSNAP, ...args];
   return execa(command, rest, { reject: false, timeout: 80_000 });
-}
-
-function armed(
-  running: PromiseLike<{ readonly exitCode?: number | undefined }> & { readonly stderr: Readable },
-): Promise<void> {
-  return new Promise((resolve, reject) => {
-    let said = '';
-    running.stderr.on('data', (chunk: Buffer) => {
-      said += chunk.toString();
-      if (/^armed/m.test(said)) resolve();
-    });
-    void running.then(({ exitCode }) => reject(new Error(`the capture ended with ${exitCode}: ${said}`)));
-  });
 }
 
 /** A file in a folder that nobody may write to but nobody. */

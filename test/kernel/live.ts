@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ExecutionContext } from 'ava';
 import { execa, type ResultPromise } from 'execa';
@@ -175,6 +176,20 @@ export interface OpenCapture {
   readonly path: string;
   /** Resolves when the command has ended, and reads its snapshot. */
   finished(): Promise<Captured>;
+}
+
+/** Resolves when a capture with `--verbose` says that its programs are on their hooks; rejects where it ends before. */
+export function armed(
+  running: PromiseLike<{ readonly exitCode?: number | undefined }> & { readonly stderr: Readable },
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let said = '';
+    running.stderr.on('data', (chunk: Buffer) => {
+      said += chunk.toString();
+      if (/^armed/m.test(said)) resolve();
+    });
+    void running.then(({ exitCode }) => reject(new Error(`the capture ended with ${exitCode}: ${said}`)));
+  });
 }
 
 /** Opens a snapshot and reads all of it. */
