@@ -4,7 +4,6 @@ import type { CapturedPacket, PacketSink } from '../file/captured-packet.js';
 import type { CapturedHello, HelloSink } from '../hello/captured-hello.js';
 import { Dissector, PROTOCOL } from '../layers/dissector.js';
 import { QuicFlow } from '../quic/quic-flow.js';
-import { hashingRoom } from '../quic/sha256-block.js';
 import { resemblesQuic } from '../quic/long-header.js';
 import { DtlsFlow } from './dtls-flow.js';
 import { FlowTable, type FlowEnd } from './flow-table.js';
@@ -42,7 +41,6 @@ export class HelloExtractor implements PacketSink {
   private readonly flags: Uint8Array;
   /** Sequence number of the first byte, for the lower end at twice the slot and for the other behind it. */
   private readonly bases: Uint32Array;
-  private readonly room = hashingRoom();
   /** Slots up to this one are ended for good. */
   private ended = 0;
   private readonly emit: HelloSink = (hello, slot, fromLow) => {
@@ -179,7 +177,7 @@ export class HelloExtractor implements PacketSink {
     let flow = table.state(slot);
     if (flow === undefined) {
       const sink = (hello: CapturedHello, fromLow: boolean) => this.emit(hello, slot, fromLow);
-      flow = isQuic ? new QuicFlow(sink, this.room) : new DtlsFlow(sink);
+      flow = isQuic ? new QuicFlow(sink) : new DtlsFlow(sink);
       table.setState(slot, flow);
     }
     if (flow instanceof TcpFlow || flow instanceof Opening) return;

@@ -1,7 +1,6 @@
 /** Keys of Initial packets, and the packets without their protection (RFC 9001 sections 5.2 to 5.4). */
 import { createCipheriv, createDecipheriv } from 'node:crypto';
 import { HmacKey } from './hmac-key.js';
-import { type HashingRoom, hashingRoom } from './sha256-block.js';
 import type { LongPacket } from './long-header.js';
 import type { QuicVersion } from './versions.js';
 
@@ -10,15 +9,13 @@ export type QuicSide = 'client' | 'server';
 /** What a client and a server protect their Initial packets with; anyone who saw the first packet can derive it. */
 export class InitialKeys {
   private readonly version: QuicVersion;
-  private readonly room: HashingRoom;
   private readonly secret: HmacKey;
   private readonly sides: { client?: SideKeys; server?: SideKeys } = {};
 
   /** @param dcid destination connection id of the client's first packet, or of its first one after a Retry */
-  constructor(version: QuicVersion, dcid: Uint8Array, room = hashingRoom()) {
+  constructor(version: QuicVersion, dcid: Uint8Array) {
     this.version = version;
-    this.room = room;
-    this.secret = new HmacKey(new HmacKey(version.salt, room).sign(dcid), room);
+    this.secret = new HmacKey(new HmacKey(version.salt).sign(dcid));
   }
 
   /** The frames in an Initial packet that `side` sent, or null where these are not its keys. */
@@ -74,7 +71,7 @@ export class InitialKeys {
   }
 
   private derive(side: QuicSide): SideKeys {
-    const secret = new HmacKey(expandLabel(this.secret, side === 'client' ? 'client in' : 'server in', 32), this.room);
+    const secret = new HmacKey(expandLabel(this.secret, side === 'client' ? 'client in' : 'server in', 32));
     const prefix = this.version.labelPrefix;
     return {
       key: expandLabel(secret, `${prefix} key`, 16),

@@ -4,7 +4,6 @@ import type { CapturedHello } from '../hello/captured-hello.js';
 import { type CryptoMessage, CryptoStream } from './crypto-stream.js';
 import { cryptoFrames } from './frames.js';
 import { InitialKeys, type QuicSide } from './initial-keys.js';
-import { type HashingRoom, hashingRoom } from './sha256-block.js';
 import { copyConnectionId, isConnectionId, type LongPacket, readLongPacket } from './long-header.js';
 
 /** Takes a hello; `fromLow` is that of the datagram which completed it. */
@@ -17,13 +16,11 @@ export type QuicHelloSink = (hello: CapturedHello, fromLow: boolean) => void;
  */
 export class QuicFlow {
   private readonly sink: QuicHelloSink;
-  private readonly room: HashingRoom;
   private connections: Connection[] = [];
   private failures = 0;
 
-  constructor(sink: QuicHelloSink, room = hashingRoom()) {
+  constructor(sink: QuicHelloSink) {
     this.sink = sink;
-    this.room = room;
   }
 
   /** True once nothing more is looked for here: packets that no key opens have used up the budget. */
@@ -84,7 +81,7 @@ export class QuicFlow {
   /** A client's packet with a connection id that no known keys follow from: a new connection, or one after a Retry. */
   private newKeys(fromLow: boolean, buffer: Buffer, packet: LongPacket, timeNs: () => bigint): void {
     const dcid = copyConnectionId(buffer, packet.dcidAt);
-    const keys = new InitialKeys(packet.version, dcid, this.room);
+    const keys = new InitialKeys(packet.version, dcid);
     const frames = keys.open(buffer, packet, 'client');
     if (!frames) {
       this.failures++;

@@ -2,7 +2,6 @@ import { createHmac } from 'node:crypto';
 import test from 'ava';
 import fc from 'fast-check';
 import { HmacKey } from '../../../src/pcap/quic/hmac-key.js';
-import { hashingRoom } from '../../../src/pcap/quic/sha256-block.js';
 
 test('HMAC-SHA256 is that of RFC 4231, section 4.2 and 4.3', (t) => {
   const cases = [
@@ -14,23 +13,19 @@ test('HMAC-SHA256 is that of RFC 4231, section 4.2 and 4.3', (t) => {
     ],
   ] as const;
   for (const [key, message, expected] of cases) {
-    t.is(
-      new HmacKey(Buffer.from(key, 'hex'), hashingRoom()).sign(Buffer.from(message, 'hex')).toString('hex'),
-      expected,
-    );
+    t.is(new HmacKey(Buffer.from(key, 'hex')).sign(Buffer.from(message, 'hex')).toString('hex'), expected);
   }
 });
 
-test("it is node:crypto's for every key of up to 64 bytes and message of up to 55, and one key signs many", (t) => {
-  const messages = fc.array(fc.uint8Array({ maxLength: 55 }), { minLength: 1, maxLength: 4 });
+test("it is node:crypto's for every key of up to 64 bytes and message of up to 64, and one key signs many", (t) => {
+  const messages = fc.array(fc.uint8Array({ maxLength: 64 }), { minLength: 1, maxLength: 4 });
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 64 }), messages, (key, all) => {
-      const own = new HmacKey(key, hashingRoom());
+      const own = new HmacKey(key);
       for (const message of all) {
         t.deepEqual(own.sign(message), createHmac('sha256', key).update(message).digest());
       }
     }),
     { numRuns: 2000 },
   );
-  t.throws(() => new HmacKey(Buffer.alloc(32), hashingRoom()).sign(Buffer.alloc(56)), { instanceOf: RangeError });
 });
