@@ -1,10 +1,10 @@
-import { closeSync, createReadStream, createWriteStream, openSync, writeSync } from 'node:fs';
+import { createReadStream, createWriteStream } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
 import { constants, crc32, createInflateRaw } from 'node:zlib';
 import { ioError } from '../errors.js';
 import { BlockDeflater, GZIP_LEVEL } from './block-deflater.js';
 import type { DeflatedFile } from './members.js';
-import type { StagedBytes } from './row-file.js';
+import { PlainBytes, type StagedBytes } from './staged-bytes.js';
 
 /**
  * The content of a file, deflated while it is written: nothing has to be read again when the snapshot is packed, and the disk
@@ -12,20 +12,15 @@ import type { StagedBytes } from './row-file.js';
  */
 export class DeflatedBytes implements StagedBytes {
   readonly path: string;
-  readonly #fd: number;
+  readonly #file: PlainBytes;
   readonly #deflater: BlockDeflater;
   #crc = 0;
-  #closed = false;
 
   /** Creates the file; it must not exist. */
   constructor(path: string) {
     this.path = path;
-    try {
-      this.#fd = openSync(path, 'wx', 0o600);
-    } catch (error) {
-      throw ioError(path, error);
-    }
-    this.#deflater = new BlockDeflater(GZIP_LEVEL, (deflated) => this.#append(deflated));
+    this.#file = new PlainBytes(path);
+    this.#deflater = new BlockDeflater(GZIP_LEVEL, (deflated) => this.#file.write(deflated));
   }
 
   write(bytes: Uint8Array): void {
@@ -50,17 +45,7 @@ export class DeflatedBytes implements StagedBytes {
   }
 
   close(): void {
-    if (this.#closed) return;
-    this.#closed = true;
-    closeSync(this.#fd);
-  }
-
-  #append(deflated: Buffer): void {
-    try {
-      for (let at = 0; at < deflated.length;) at += writeSync(this.#fd, deflated, at);
-    } catch (error) {
-      throw ioError(this.path, error);
-    }
+    this.#file.close();
   }
 }
 

@@ -1,19 +1,8 @@
 import { createHash, type Hash } from 'node:crypto';
-import { closeSync, openSync, writeSync } from 'node:fs';
-import { ioError, TlsnapError } from '../errors.js';
+import { TlsnapError } from '../errors.js';
 import { MAX_LINE_BYTES } from './bounds.js';
 import type { StagedMember } from './members.js';
-
-/** Where the bytes of a staged member go. */
-export interface StagedBytes {
-  readonly path: string;
-  /** The bytes are not kept. */
-  write(bytes: Uint8Array): void;
-  /** Nothing more comes. */
-  end(): void;
-  /** Whether or not all was written. May be called twice. */
-  close(): void;
-}
+import { PlainBytes, type StagedBytes } from './staged-bytes.js';
 
 /**
  * An NDJSON member while it is staged: appended through a buffer, hashed and counted as it is written.
@@ -87,40 +76,6 @@ export class RowFile {
   #write(bytes: Uint8Array): void {
     this.#hash.update(bytes);
     this.#bytes.write(bytes);
-  }
-}
-
-/** A file as it will be packed. */
-class PlainBytes implements StagedBytes {
-  readonly path: string;
-  readonly #fd: number;
-  #closed = false;
-
-  constructor(path: string) {
-    this.path = path;
-    try {
-      this.#fd = openSync(path, 'wx', 0o600);
-    } catch (error) {
-      throw ioError(path, error);
-    }
-  }
-
-  write(bytes: Uint8Array): void {
-    try {
-      for (let at = 0; at < bytes.length;) at += writeSync(this.#fd, bytes, at);
-    } catch (error) {
-      throw ioError(this.path, error);
-    }
-  }
-
-  end(): void {
-    this.close();
-  }
-
-  close(): void {
-    if (this.#closed) return;
-    this.#closed = true;
-    closeSync(this.#fd);
   }
 }
 
