@@ -8,15 +8,15 @@ import { generate } from '../../scripts/generate/report-page.js';
 import { embedded } from '../../src/report/html/document.js';
 import { PAGE_SCRIPT, PAGE_STYLE } from '../../src/report/html/page-assets.js';
 import { writeReport } from '../../src/write-report.js';
+import { testUnless } from '../left-out.js';
 import { temporaryFolder } from '../snapshot/sample.js';
 import { HOSTILE_NAMES, writeHostileSnapshot } from './hostile-snapshot.js';
 
 const PROJECT = resolve(import.meta.dirname, '../..');
 const CHROMIUM = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync);
-const inBrowser = CHROMIUM === undefined ? test.skip : test.serial;
-if (CHROMIUM === undefined) console.log('page.test: the tests in a browser are left out: no chromium in /usr/bin');
+const noBrowser = CHROMIUM === undefined ? 'no chromium in /usr/bin' : undefined;
 
-inBrowser('nothing of a hostile snapshot runs, loads or breaks out', async (t) => {
+testUnless(noBrowser, 'nothing of a hostile snapshot runs, loads or breaks out', async (t) => {
   const { page, complaints, requests } = await open(t, {});
   t.is(await page.evaluate('globalThis.canary'), undefined);
   t.deepEqual(complaints, []);
@@ -36,7 +36,7 @@ inBrowser('nothing of a hostile snapshot runs, loads or breaks out', async (t) =
   t.notRegex(text, /[\u0000\u001b\u202e]/);
 });
 
-inBrowser('should something slip through, the policy of the page stops it', async (t) => {
+testUnless(noBrowser, 'should something slip through, the policy of the page stops it', async (t) => {
   const { page, complaints } = await open(t, {});
   await page.evaluate(() => {
     const dom = globalThis as unknown as {
@@ -54,7 +54,7 @@ inBrowser('should something slip through, the policy of the page stops it', asyn
   t.regex(complaints.join('\n'), /Content Security Policy|TrustedScript/);
 });
 
-inBrowser('search and sort find rows, and the tree shows processes under their parents', async (t) => {
+testUnless(noBrowser, 'search and sort find rows, and the tree shows processes under their parents', async (t) => {
   const { page } = await open(t, {});
   const table = page.locator('#handshakes');
   t.is(await table.locator('tbody tr').count(), HOSTILE_NAMES.length * 2);
@@ -72,7 +72,7 @@ inBrowser('search and sort find rows, and the tree shows processes under their p
   t.is(await tree.locator('.process:visible').count(), 3);
 });
 
-inBrowser('the chart is drawn in both schemes, and a part of it narrows the table of hellos', async (t) => {
+testUnless(noBrowser, 'the chart is drawn in both schemes, and a part of it narrows the table of hellos', async (t) => {
   for (const scheme of ['light', 'dark'] as const) {
     const { page } = await open(t, { scheme });
     await page.locator('canvas').waitFor();
@@ -90,7 +90,7 @@ inBrowser('the chart is drawn in both schemes, and a part of it narrows the tabl
   }
 });
 
-inBrowser('a page of a large snapshot is bounded, and says what it left out', async (t) => {
+testUnless(noBrowser, 'a page of a large snapshot is bounded, and says what it left out', async (t) => {
   const { page } = await open(t, { handshakes: 8000, names: ['one', 'two'] });
   t.regex(await page.locator('#handshakes .note').innerText(), /more hellos are left out of this page/);
   t.is(await page.locator('#handshakes tbody tr').count(), 100);
