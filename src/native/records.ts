@@ -130,7 +130,8 @@ export class RecordError extends Error {
  */
 export function* kernelRecords(bytes: Buffer): Generator<KernelRecord> {
   for (let at = 0; at < bytes.length;) {
-    const { type, record, size } = recordAt(bytes, at);
+    const { type, size } = recordAt(bytes, at);
+    const record = bytes.subarray(at, at + size);
     switch (type) {
       case RECORD_TYPE.CHUNK:
         yield chunkRecord(record, at);
@@ -151,13 +152,13 @@ export function* kernelRecords(bytes: Buffer): Generator<KernelRecord> {
   }
 }
 
-/** The type and bytes of the record at an offset, and nothing decoded: for a reader that wants only some. */
-export function recordAt(bytes: Buffer, at: number): { type: number; record: Buffer; size: number } {
+/** What the record at an offset is and how long, and nothing decoded: for a reader that wants only some. */
+export function recordAt(bytes: Buffer, at: number): { type: number; size: number } {
   const { size: header, members } = LAYOUT.record;
   if (bytes.length - at < header) throw new RecordError(`${at}: ${bytes.length - at} bytes are no record header`);
   const size = bytes.readUInt32LE(at + members.size[0]);
   if (size < header || size > bytes.length - at) throw new RecordError(`${at}: a record cannot have ${size} bytes`);
-  return { type: bytes.readUInt16LE(at + members.type[0]), record: bytes.subarray(at, at + size), size };
+  return { type: bytes.readUInt16LE(at + members.type[0]), size };
 }
 
 /**
