@@ -19,6 +19,8 @@ import { WatchedCapture } from './watched-capture.js';
 
 /** Files that a process may open are fewer than connections are asked for: several loads share them. */
 const PER_LOAD = 16_000;
+/** The process that connects does most of a connection's work, its packets' way to the other end included: two share it. */
+const RATE_LOADS = 2;
 const TURNS_PER_SECOND = 2000;
 const SETTLING = 25;
 
@@ -36,15 +38,22 @@ try {
 }
 
 async function rate(load: string, hellos: readonly string[], perSecond: number, seconds: number): Promise<void> {
-  const args = ['rate', String(perSecond * seconds), String(perSecond), ...hellos];
-  const alone = rateOf((await cgroup.run(load, args)).numbers);
+  const each = perSecond / RATE_LOADS;
+  const args = ['rate', String(each * seconds), String(each), ...hellos];
+  const run = () => Promise.all(Array.from({ length: RATE_LOADS }, async () => (await cgroup.run(load, args)).numbers));
+  const cpuNs = cgroup.cpuNs();
+  const alone = await run();
+  const cpuPerConnection = (cgroup.cpuNs() - cpuNs) / madeBy(alone);
   const capture = new WatchedCapture(cgroup, ['--ring-size', ring]);
   await capture.armed();
-  const { numbers } = await cgroup.run(load, args);
+  const watched = await run();
   const { events, losses, peakBytes } = await capture.end();
-  console.log(`without a capture  ${alone.toFixed(0)} connections a second of ${perSecond} asked for`);
-  console.log(`with a capture     ${rateOf(numbers).toFixed(0)}`);
-  const made = 4 * (numbers[0] ?? 0);
+  const micros = (cpuPerConnection / 1000).toFixed(1);
+  console.log(
+    `without a capture  ${rateOf(alone).toFixed(0)} connections a second of ${perSecond} asked for, ${micros} µs of processor time each`,
+  );
+  console.log(`with a capture     ${rateOf(watched).toFixed(0)}`);
+  const made = 4 * madeBy(watched);
   console.log(
     `hellos             ${made} made, ${events} kept, ${made - events} missing, lost: ${JSON.stringify(losses)}`,
   );
@@ -105,8 +114,13 @@ async function holdOnce(
   return held;
 }
 
-function rateOf([count = 0, ns = Number.NaN]: readonly number[]): number {
-  return (count / ns) * 1e9;
+function madeBy(loads: readonly (readonly number[])[]): number {
+  return loads.reduce((sum, [made = Number.NaN]) => sum + made, 0);
+}
+
+/** Connections a second of loads that ran side by side. */
+function rateOf(loads: readonly (readonly number[])[]): number {
+  return loads.reduce((sum, [made = Number.NaN, ns = Number.NaN]) => sum + (made / ns) * 1e9, 0);
 }
 
 function slabBytes(): number {

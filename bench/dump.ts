@@ -7,6 +7,7 @@
  * Needs root and python3, and the bundle of `npm run bundle`, which is what a responder starts. README.md says how to read the figures.
  */
 import { execFileSync } from 'node:child_process';
+import { mkdirSync } from 'node:fs';
 import { loadavg } from 'node:os';
 import { join, resolve } from 'node:path';
 import Table from 'cli-table3';
@@ -27,7 +28,10 @@ interface Dumped {
 const [rounds = 10, entries = 10_000] = process.argv.slice(2).map(Number);
 const tlsnap = join(await bundleFolder(resolve(import.meta.dirname, '..')), 'tlsnap');
 const cgroup = new OwnCgroup();
-const pins = `/sys/fs/bpf/tlsnap-bench-${process.pid}`;
+const bpffs = join(cgroup.folder, 'bpffs');
+mkdirSync(bpffs);
+execFileSync('mount', ['-t', 'bpf', 'bpf', bpffs]);
+const pins = join(bpffs, 'tlsnap');
 try {
   record('start', '--cgroup', cgroup.path, '--memory', '64MiB');
   await cgroup.run('python3', [join(import.meta.dirname, 'recorder-load.py'), String(entries)]);
@@ -48,7 +52,8 @@ try {
   console.log(table.toString());
   console.log(`load average ${loadavg()[0]?.toFixed(1) ?? '?'}`);
 } finally {
-  record('stop');
+  // Its pins go with it, whatever failed before.
+  execFileSync('umount', [bpffs]);
   cgroup.remove();
 }
 
