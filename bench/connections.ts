@@ -6,8 +6,8 @@
  *
  * `rate` opens connections at that rate, both ends in the watched cgroup, so that each has four hellos to be seen. With a small
  * ring some are lost, and as many have to be told. `hold`
- * opens that many, keeps them and talks over them, and compares the processor time with that of the same without a capture,
- * from SETTLING seconds after the last was opened: until then the capture reads who is there.
+ * opens that many, keeps them and talks over them, and compares the processor time with that of the very same connections when
+ * the capture has ended, each from SETTLING seconds after: until then the capture reads who is there.
  * Needs root and gcc. README.md says how to read the figures.
  */
 import { readFileSync } from 'node:fs';
@@ -23,6 +23,8 @@ const PER_LOAD = 16_000;
 const RATE_LOADS = 2;
 const TURNS_PER_SECOND = 2000;
 const SETTLING = 25;
+/** Seconds in which the capture makes its snapshot, and more. */
+const COMPOSING = 60;
 
 const [mode = '', first, second, ring = '16MiB'] = process.argv.slice(2);
 const cgroup = new OwnCgroup();
@@ -62,22 +64,26 @@ async function rate(load: string, hellos: readonly string[], perSecond: number, 
 
 async function hold(load: string, hellos: readonly string[], count: number, seconds: number): Promise<void> {
   const loads = Math.ceil(count / PER_LOAD);
-  const numbers = [Math.ceil(count / loads), SETTLING + seconds + 5, TURNS_PER_SECOND / loads];
-  const args = ['hold', ...numbers.map(String), ...hellos];
-  const off = await holdOnce(load, args, loads, seconds, null);
+  const each = Math.ceil(count / loads);
   const capture = new WatchedCapture(cgroup);
   await capture.armed();
-  const on = await holdOnce(load, args, loads, seconds, capture);
+  const kept = 2 * (SETTLING + seconds) + COMPOSING;
+  const args = ['hold', ...[each, kept, TURNS_PER_SECOND / loads].map(String), ...hellos];
+  const slabBefore = slabBytes();
+  const said = Array.from({ length: loads }, () => new Said(cgroup.spawn(load, args)));
+  await Promise.all(said.map((one) => one.lines(2)));
+  const watched = await held(seconds, () => capture.cpuNs());
   const { events, losses, peakBytes } = await capture.end();
-  const asked = Math.ceil(count / loads) * loads;
-  console.log(`connections        ${asked} open at once, ${TURNS_PER_SECOND} bytes a second there and back`);
-  console.log(`hellos             ${4 * asked} made, ${events} kept, lost: ${JSON.stringify(losses)}`);
-  console.log(
-    `kernel memory      ${on.slabPerConnection.toFixed(0)} bytes a connection, without ${off.slabPerConnection.toFixed(0)}`,
-  );
+  const alone = await held(seconds, () => 0);
+  await Promise.all(said.map((one) => one.ended()));
+  const open = each * loads;
+  const perConnection = ({ slab }: Held) => ((slab - slabBefore) / open).toFixed(0);
+  console.log(`connections        ${open} open at once, ${TURNS_PER_SECOND} bytes a second there and back`);
+  console.log(`hellos             ${4 * open} made, ${events} kept, lost: ${JSON.stringify(losses)}`);
+  console.log(`kernel memory      ${perConnection(watched)} bytes a connection, without ${perConnection(alone)}`);
   console.log(`peak memory        ${(peakBytes / 2 ** 20).toFixed(0)} MiB resident`);
   console.log(
-    `processor while open  the load ${percent(on.loadCpu)}, without ${percent(off.loadCpu)}; the capture ${percent(on.captureCpu)}`,
+    `processor while open  the load ${percent(watched.loadCpu)}, without ${percent(alone.loadCpu)}; the capture ${percent(watched.captureCpu)}`,
   );
 }
 
@@ -85,33 +91,18 @@ interface Held {
   /** Of one processor, while the connections were open. */
   readonly loadCpu: number;
   readonly captureCpu: number;
-  /** Bytes of the kernel's slabs, both ends. */
-  readonly slabPerConnection: number;
+  /** Bytes of the kernel's slabs, those of both ends among them. */
+  readonly slab: number;
 }
 
-async function holdOnce(
-  load: string,
-  args: readonly string[],
-  loads: number,
-  seconds: number,
-  capture: WatchedCapture | null,
-): Promise<Held> {
-  const slabBefore = slabBytes();
-  const children = Array.from({ length: loads }, () => cgroup.spawn(load, args));
-  const said = children.map((child) => new Said(child));
-  await Promise.all(said.map((one) => one.lines(2)));
+/** What open connections take for so long, after they have settled. */
+async function held(seconds: number, captureNs: () => number): Promise<Held> {
   await sleep(SETTLING * 1000);
-  const slabPerConnection = (slabBytes() - slabBefore) / (Number(args[1]) * loads);
-  const [cpu, captureCpu, start] = [cgroup.cpuNs(), capture?.cpuNs() ?? 0, performance.now()];
+  const slab = slabBytes();
+  const [cpu, capture, start] = [cgroup.cpuNs(), captureNs(), performance.now()];
   await sleep(seconds * 1000);
   const elapsedNs = (performance.now() - start) * 1e6;
-  const held = {
-    loadCpu: (cgroup.cpuNs() - cpu) / elapsedNs,
-    captureCpu: ((capture?.cpuNs() ?? 0) - captureCpu) / elapsedNs,
-    slabPerConnection,
-  };
-  await Promise.all(said.map((one) => one.ended()));
-  return held;
+  return { loadCpu: (cgroup.cpuNs() - cpu) / elapsedNs, captureCpu: (captureNs() - capture) / elapsedNs, slab };
 }
 
 function madeBy(loads: readonly (readonly number[])[]): number {
