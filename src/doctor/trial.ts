@@ -1,4 +1,4 @@
-import { fork, type ChildProcess } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import type { WatchedCgroup } from '../capture/cgroup2.js';
 import { endSignal } from '../capture/end-signal.js';
 import { TlsnapError } from '../errors.js';
+import { startOwnProcess } from '../host/own-process.js';
 import { kernelRecords } from '../native/records.js';
 import { Session, type SessionOptions, type Tier } from '../native/session.js';
 import { errorCode } from '../procfs/field-errors.js';
@@ -69,7 +70,7 @@ async function tryHandshake(session: Session, cgroup: WatchedCgroup): Promise<Ha
   }
   // Whoever ends it early gets the cgroup taken away all the same.
   const end = endSignal();
-  const child = fork(CHILD, [], { stdio: ['ignore', 'ignore', 'ignore', 'ipc'] });
+  const child = startOwnProcess(CHILD);
   const ended = once(child, 'exit');
   try {
     await once(child, 'spawn');

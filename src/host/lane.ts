@@ -1,8 +1,9 @@
-import { fork, type ChildProcess } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { Socket } from '../snapshot/schema/socket.js';
-import { ReadFault } from '../procfs/field-errors.js';
+import { errorCode, ReadFault } from '../procfs/field-errors.js';
 import type { Answers, FromLane, LaneSettings, Question, ToLane } from './lane-protocol.js';
+import { startOwnProcess } from './own-process.js';
 
 /** The lane did not come back from what it said it began; it was given up. */
 export class LaneHung extends ReadFault {
@@ -100,7 +101,7 @@ export class Lane {
   /** The living child, or a new one once it has said that it is ready. */
   async #ready(): Promise<ChildProcess> {
     if (this.#child?.connected) return this.#child;
-    const child = fork(CHILD, [], { serialization: 'advanced', stdio: ['ignore', 'ignore', 'ignore', 'ipc'] });
+    const child = startOwnProcess(CHILD, { serialization: 'advanced' });
     this.#child = child;
     // It must not keep the reader alive: while a question is open, its timer does.
     child.unref();
@@ -131,7 +132,7 @@ export class Lane {
       let begun: { at: string | null; device: string | null } = { at: null, device: null };
       const done = (): void => {
         timer.close();
-        child.off('message', onMessage).off('exit', onEnd).off('error', onEnd);
+        child.off('message', onMessage).off('exit', onEnd).off('error', onFault);
       };
       const onMessage = (message: unknown): void => {
         timer.refresh();
@@ -147,17 +148,20 @@ export class Lane {
           reject(error instanceof Error ? error : new ReadFault('UNKNOWN'));
         }
       };
-      const onEnd = (): void => {
+      const fail = (code: string): void => {
         done();
         this.#child = undefined;
-        reject(new ReadFault('ABANDONED'));
+        reject(new ReadFault(code));
       };
+      const onEnd = (): void => fail('ABANDONED');
+      // It did not even start.
+      const onFault = (error: Error): void => fail(errorCode(error));
       const timer = setTimeout(() => {
         done();
         this.#abandon(child);
         reject(new LaneHung(begun.at, begun.device));
       }, silenceMs);
-      child.on('message', onMessage).on('exit', onEnd).on('error', onEnd);
+      child.on('message', onMessage).on('exit', onEnd).on('error', onFault);
     });
   }
 

@@ -1,4 +1,5 @@
 import type { ChildProcess } from 'node:child_process';
+import { TlsnapError } from '../errors.js';
 import type { HostRequest } from './host-facts.js';
 import type { Host } from '../snapshot/schema/host.js';
 import type { Process } from '../snapshot/schema/process.js';
@@ -99,9 +100,19 @@ export class HostReader {
     return this.#content.ask({ kind: 'sockets', when, limits }, onRows, limits.maxMs + FIELD_MS);
   }
 
-  /** Facts of the whole host, for `host.json`. */
+  /** Facts of the whole host, for `host.json`. Rejects with a TlsnapError where no process of ours could read them. */
   async host(request: HostRequest): Promise<Host> {
-    return this.#content.ask({ kind: 'host', request }, undefined, HOST_MS);
+    try {
+      return await this.#content.ask({ kind: 'host', request }, undefined, HOST_MS);
+    } catch (error) {
+      throw new TlsnapError(
+        'unavailable',
+        'a process of our own to read /proc',
+        `did not come back with what it says of this host (${errorCode(error)})`,
+        ['See whether this user may start processes here (ulimit -u, pids.max), and whether reading /proc hangs.'],
+        error,
+      );
+    }
   }
 
   /** Ends the reading processes; one that hangs for good is left to the kernel. */

@@ -191,6 +191,14 @@ testUnless(reasonAgainstProc, 'a closed reader refuses, and leaves no process be
   t.is(lanes(), 0);
 });
 
+testUnless(reasonAgainstProc, 'where no process can be started, host facts say so and why', async (t) => {
+  const { execPath } = process;
+  process.execPath = '/nowhere/node';
+  t.teardown(() => (process.execPath = execPath));
+  const request = { roots: HOST_ROOTS, self: { pid: process.pid, environment: [] } };
+  await t.throwsAsync(reader(t).host(request), { name: 'TlsnapError', message: /process of our own.*\(ENOENT\)/ });
+});
+
 /** Reading processes among our own children. */
 function lanes(): number {
   const args = ['-o', 'args=', '--ppid', String(process.pid)];
