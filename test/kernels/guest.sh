@@ -13,6 +13,12 @@ grep -q '\[none\]' /sys/kernel/security/lockdown || tier="--set tlsnap_task_btf=
 # shellcheck disable=SC2086 # words
 /guest/load-object $tier /opt/tlsnap/app/bpf/build/tlsnap.bpf.o >/results/verifier
 echo $? >/results/verifier.status
+# The second object is for kernels that have this function.
+if grep -q ' bpf_cast_to_kern_ctx$' /proc/kallsyms; then
+  # shellcheck disable=SC2086 # words
+  /guest/load-object $tier /opt/tlsnap/app/bpf/build/tlsnap-direct.bpf.o >/results/verifier-direct
+  echo $? >/results/verifier-direct.status
+fi
 
 stamp the doctor is asked
 $tlsnap doctor --json >/results/doctor.json 2>/results/doctor.stderr
