@@ -90,7 +90,9 @@ function kernel({ host }: Evidence, blame: CheckState): Check {
 
 function types({ bpf: { btfBytes } }: Evidence, blame: CheckState): Check {
   const found = btfBytes === null ? 'no /sys/kernel/btf/vmlinux' : `/sys/kernel/btf/vmlinux, ${megabytes(btfBytes)}`;
-  const advice = 'Name a BTF file of this very kernel with capture --btf, or boot one with CONFIG_DEBUG_INFO_BTF=y.';
+  const advice =
+    'Mount sysfs at /sys where it is missing, name a BTF file of this very kernel with capture --btf, or boot one with ' +
+    'CONFIG_DEBUG_INFO_BTF=y.';
   return check('types', btfBytes === null ? blame : 'ok', found, "the kernel's own types (BTF)", advice);
 }
 
@@ -153,14 +155,15 @@ function cgroup2({ cgroupMount }: Evidence, blame: CheckState): Check {
 
 function hooks({ othersOnHooks }: Evidence): Check {
   const found = othersOnHooks === null ? 'may not be listed' : `${othersOnHooks} programs of others`;
-  return check('hooks', 'ok', found, 'any: tlsnap attaches beside them', '');
+  const state = othersOnHooks === null ? 'note' : 'ok';
+  return check('hooks', state, found, 'any: tlsnap attaches beside them', 'As root of the host they are listed.');
 }
 
-function programs({ trial: { refusal, tier, programs: loaded, loadMs } }: Evidence): Check {
+function programs({ privileges: { mayLoad }, trial: { refusal, tier, programs: loaded, loadMs } }: Evidence): Check {
   const needed = 'all that the kernel can take';
   if (refusal !== null) {
     // What privileges are missing is advice enough.
-    const advice = refusal.kind === 'permission' ? '' : refusal.suggestions.join(' ');
+    const advice = refusal.kind === 'permission' && !mayLoad ? '' : refusal.suggestions.join(' ');
     return check('programs', 'missing', `${refusal.subject}: ${refusal.detail}`, needed, advice);
   }
   const missing = tier?.missing ?? [];

@@ -57,7 +57,11 @@ function notesOn(initial: Self['initialNamespaces'], hidepid: string | null): st
   if (initial.mnt === false) notes.push("runs in a mount namespace of its own: files and mounts are not the host's");
   if (initial.net === false) notes.push("runs in a network namespace of its own: its sockets are not the host's");
   if (initial.user === false) notes.push('runs in a user namespace of its own: its root is not the root of the host');
-  if (initial.cgroup === false) notes.push('runs in a cgroup namespace of its own: cgroup paths are cut at its root');
+  if (initial.cgroup === false) {
+    notes.push(
+      'runs in a cgroup namespace of its own: cgroup paths are cut at its root, and only what runs at or below it is watched',
+    );
+  }
   if (hidepid !== null) notes.push(`/proc is mounted with hidepid=${hidepid}: processes of others can be hidden`);
   return notes;
 }

@@ -1,5 +1,5 @@
 import { Procfs } from '../procfs/procfs.js';
-import { parseStatus } from '../procfs/status.js';
+import { parseStatus, type ProcessStatus } from '../procfs/status.js';
 
 /** What this process may do with BPF. */
 export interface Privileges {
@@ -9,13 +9,16 @@ export interface Privileges {
   readonly missingOptional: readonly string[];
   /** True in a user namespace: capabilities there count for nothing with bpf(2). Null where it cannot be told. */
   readonly inUserNamespace: boolean | null;
-  /** Both at once: whether bpf(2) will ask no further. */
+  /** True under a seccomp filter, such as a container's, which may refuse bpf(2) to whoever has every capability. */
+  readonly filtered: boolean;
+  /** Capabilities and namespace at once: whether bpf(2) itself will ask no further. */
   readonly mayLoad: boolean;
 }
 
 /** From /proc/self; where there is none, root is believed to have every capability. */
 export function readPrivileges(procfs = new Procfs()): Privileges {
-  const effective = effectiveCapabilities(procfs);
+  const status = readStatus(procfs);
+  const effective = effectiveCapabilities(status);
   const lacks = ([, bit]: Capability): boolean => (effective & (1n << BigInt(bit))) === 0n;
   // CAP_SYS_ADMIN stands for each of the three (capabilities(7)).
   const missing = lacks(SYS_ADMIN) ? NEEDED.filter(lacks).map(nameOf) : [];
@@ -24,17 +27,22 @@ export function readPrivileges(procfs = new Procfs()): Privileges {
     missing,
     missingOptional: OPTIONAL.filter(lacks).map(nameOf),
     inUserNamespace,
+    filtered: status?.seccomp === 'filter',
     mayLoad: missing.length === 0 && inUserNamespace !== true,
   };
 }
 
-function effectiveCapabilities(procfs: Procfs): bigint {
+function readStatus(procfs: Procfs): ProcessStatus | null {
   try {
-    const { capabilities } = parseStatus(procfs.read('self/status', MAX_STATUS).bytes.toString('latin1'));
-    if (capabilities) return BigInt(`0x${capabilities.effective}`);
+    return parseStatus(procfs.read('self/status', MAX_STATUS).bytes.toString('latin1'));
   } catch {
-    // Without /proc, what root usually has must do.
+    return null;
   }
+}
+
+function effectiveCapabilities(status: ProcessStatus | null): bigint {
+  if (status?.capabilities) return BigInt(`0x${status.capabilities.effective}`);
+  // Without /proc, what root usually has must do.
   return process.geteuid?.() === 0 ? ~0n : 0n;
 }
 

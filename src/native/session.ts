@@ -220,13 +220,25 @@ function refusal(refusals: readonly NativeError[]): TlsnapError {
       first,
     );
   }
+  // Kernels before 5.11 say EPERM for memory too.
+  if (first.code === 'EPERM' && privileges.filtered) {
+    return new TlsnapError(
+      'permission',
+      'live capture',
+      'bpf(2) is refused to this process, which has the capabilities: most likely by its seccomp filter',
+      ['Run it on the host itself, or in a container with --security-opt seccomp=unconfined, or --privileged.'],
+      first,
+    );
+  }
   const log = first.log.trimEnd().split('\n');
   if (/BTF is required|failed to find valid kernel BTF|Error loading vmlinux BTF/i.test(first.log)) {
     return new TlsnapError(
       'unavailable',
       '/sys/kernel/btf/vmlinux',
       'this kernel does not describe its types (no BTF)',
-      ['Name a BTF file of this very kernel with --btf, or boot one with CONFIG_DEBUG_INFO_BTF=y.'],
+      [
+        'Mount sysfs at /sys where it is missing, name a BTF file of this very kernel with --btf, or boot one with CONFIG_DEBUG_INFO_BTF=y.',
+      ],
       first,
     );
   }

@@ -26,7 +26,13 @@ test('what a lesser tier does not see is told, and limits the capture', (t) => {
 
 test('missing privileges make it impossible, for want of a permission', (t) => {
   const refusal = new TlsnapError('permission', 'live capture', 'this process may not', ['Run it as root.']);
-  const privileges = { missing: ['CAP_BPF'], missingOptional: [], inUserNamespace: false, mayLoad: false };
+  const privileges = {
+    missing: ['CAP_BPF'],
+    missingOptional: [],
+    inUserNamespace: false,
+    filtered: false,
+    mayLoad: false,
+  };
   const { capture, lacks, tier, checks } = diagnose(evidence({ trial: refused(refusal), privileges }));
   t.deepEqual({ capture, lacks, tier }, { capture: 'impossible', lacks: 'permission', tier: null });
   t.like(checks.find(({ name }) => name === 'privileges') ?? {}, { state: 'missing', found: 'all but CAP_BPF' });
@@ -101,7 +107,7 @@ function evidence(different: Partial<Evidence> = {}): Evidence {
   return {
     host: HOST,
     bpf: BPF,
-    privileges: { missing: [], missingOptional: [], inUserNamespace: false, mayLoad: true },
+    privileges: { missing: [], missingOptional: [], inUserNamespace: false, filtered: false, mayLoad: true },
     output: { directory: '/mnt/usb', fault: null, freeBytes: 8e9 },
     addon: { libbpf: 'v1.1' },
     cgroupMount: '/sys/fs/cgroup',

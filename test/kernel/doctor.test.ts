@@ -1,16 +1,17 @@
 import { readdirSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { machine, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { execa } from 'execa';
 import type { Diagnosis } from '../../src/doctor/check.js';
 import { reasonAgainstCommands, reasonAgainstLiveTests, testUnless } from '../left-out.js';
 import { cgroup2Mount, TLSNAP, until } from './live.js';
+import { compileActor } from './programs.js';
 
 // The doctor on this kernel, and what strace saw it do. Exit codes are the README's.
 
-const reason = reasonAgainstLiveTests() ?? reasonAgainstCommands('setpriv', 'unshare', 'strace');
+const reason = reasonAgainstLiveTests() ?? reasonAgainstCommands('cc', 'setpriv', 'unshare', 'strace');
 const AS_NOBODY = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'];
 const CAPABILITIES = '+bpf,+net_admin,+perfmon';
 
@@ -96,6 +97,57 @@ testUnless(reason, 'in a container of its own namespaces it says what is not to 
   t.true(diagnosis.notSeen.some((words) => words.includes('pid namespace')));
   t.regex(check(diagnosis, 'handshake')?.found ?? '', /loopback does not connect/);
 });
+
+testUnless(reason, 'in a cgroup namespace it says that only what runs below its root is watched', async (t) => {
+  const { exitCode, diagnosis } = await doctor(t, ['unshare', '--cgroup']);
+  t.is(exitCode, 1);
+  t.true(diagnosis.notSeen.some((words) => /cgroup namespace.*only what runs at or below it/.test(words)));
+});
+
+testUnless(
+  reason,
+  'where a seccomp filter refuses bpf(2) it exits 77, and names the filter and the way out',
+  async (t) => {
+    const wrapper = await compileActor(await temporaryDirectory(t), 'without-bpf');
+    const { exitCode, diagnosis } = await doctor(t, [wrapper]);
+    t.is(exitCode, 77);
+    t.is(check(diagnosis, 'privileges')?.found, 'all');
+    const programs = check(diagnosis, 'programs');
+    t.regex(programs?.found ?? '', /refused.*seccomp filter/);
+    t.regex(programs?.advice ?? '', /seccomp=unconfined/);
+    t.is(check(diagnosis, 'hooks')?.state, 'note');
+  },
+);
+
+testUnless(reason, 'without /sys it exits 69 and says what to mount or name', async (t) => {
+  const { exitCode, diagnosis } = await doctor(t, within('umount --lazy /sys'));
+  t.is(exitCode, 69);
+  t.like(check(diagnosis, 'types'), { state: 'missing', found: 'no /sys/kernel/btf/vmlinux' });
+  t.regex(check(diagnosis, 'types')?.advice ?? '', /Mount sysfs at \/sys/);
+  t.is(check(diagnosis, 'cgroup2')?.found, 'its root is not mounted here');
+});
+
+testUnless(
+  reason,
+  'without /proc/sys, and where no cgroup can be made, it tells what it could not find out',
+  async (t) => {
+    const { diagnosis } = await doctor(
+      t,
+      within(`mount -t tmpfs none /proc/sys && mount -o remount,bind,ro ${cgroup2Mount()}`),
+    );
+    t.is(check(diagnosis, 'programs')?.state, 'ok');
+    t.like(check(diagnosis, 'kernel'), { state: 'note', found: `not known ${machine()}` });
+    t.like(check(diagnosis, 'handshake'), {
+      state: 'note',
+      found: 'not tried: no cgroup of its own can be made (EROFS)',
+    });
+  },
+);
+
+/** A command line that starts what follows it where `change` was made to the mounts, of nobody else. */
+function within(change: string): readonly string[] {
+  return ['unshare', '--mount', 'sh', '-c', `${change} && exec "$@"`, 'sh'];
+}
 
 async function doctor(
   t: ExecutionContext,
