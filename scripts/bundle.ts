@@ -43,9 +43,10 @@ const parts = [
   ...(await npmIngredients(project, files.keys())),
   ...(await debianIngredients(libraries, root)),
 ];
-const sourceTime = new Date(
-  Number((await execa('git', ['log', '-1', '--format=%ct'], { cwd: project })).stdout) * 1000,
-);
+// https://reproducible-builds.org/specs/source-date-epoch/
+const sourceSeconds =
+  process.env['SOURCE_DATE_EPOCH'] ?? (await execa('git', ['log', '-1', '--format=%ct'], { cwd: project })).stdout;
+const sourceTime = new Date(Number(sourceSeconds) * 1000);
 await writeFile(join(root, 'inventory.spdx.json'), spdxDocument(product, parts, sourceTime));
 
 await loadEveryCommand();
