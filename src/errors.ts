@@ -63,6 +63,12 @@ export function ioError(path: string, error: unknown): unknown {
   return new TlsnapError('io', path, `${detail} (${error.code})`, suggestion ? [suggestion] : [], error);
 }
 
+/** As ioError() for standard output. That its reader has ended (EPIPE) is passed on: whoever reads has enough, as head(1) does. */
+export function stdoutError(error: unknown): unknown {
+  if (error instanceof Error && 'code' in error && error.code === 'EPIPE') return error;
+  return ioError('standard output', error);
+}
+
 const IO_ERRORS: Record<string, { detail: string; suggestion?: string }> = {
   ENOENT: { detail: 'no such file or directory', suggestion: 'Check the path.' },
   EACCES: { detail: 'permission denied', suggestion: 'Choose a path this user may use, or run as root.' },

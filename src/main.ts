@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Errors, flush, run } from '@oclif/core';
+import { stdoutError } from './errors.js';
 import { described, EXIT, exitCodeOf, isClosedPipe } from './failure.js';
 import { printableJson } from './terminal.js';
 
@@ -13,12 +15,25 @@ import { printableJson } from './terminal.js';
 export async function main(root: string, argv = process.argv.slice(2)): Promise<void> {
   // Neither plugins nor themes: nothing that lies in the user's folders has a say in what this program does.
   process.env['TLSNAP_DISABLE_THEME'] = '1';
+  const unwritten = stdoutFailure();
   try {
     await run(argv, { root, userPlugins: false, devPlugins: false });
-    await flush();
+    // What could not be written is told one turn later, and then nobody tells of a drain.
+    const failure = await Promise.race([unwritten, nextTurn().then(() => flush())]);
+    if (failure !== undefined) throw failure as Error;
   } catch (error) {
     await tell(error, root, asksForJson(argv));
   }
+}
+
+/**
+ * Resolves to why standard output takes no more. What runs goes on: a capture has more to do than to print. oclif's own
+ * listener throws where nobody catches it, and the exit code would be 1, as if something were found.
+ */
+function stdoutFailure(): Promise<unknown> {
+  return new Promise((resolve) => {
+    process.stdout.removeAllListeners('error').on('error', (error) => resolve(stdoutError(error)));
+  });
 }
 
 async function tell(error: unknown, root: string, json: boolean): Promise<void> {

@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { findings } from './analysis/findings.js';
-import { ioError, TlsnapError } from './errors.js';
+import { ioError, stdoutError, TlsnapError } from './errors.js';
 import { loadFeeds } from './intel/load.js';
 import type { PlainListType } from './intel/shapes/plain-list.js';
 import { csvRenderer } from './report/csv.js';
@@ -58,7 +58,7 @@ export async function writeReport(options: ReportOptions): Promise<ReportResult>
     output.commit();
   } catch (error) {
     output.abandon();
-    throw ioError(options.output, error);
+    throw output.isStdout ? stdoutError(error) : ioError(options.output, error);
   }
   const { format } = options;
   const { name, manifestSha256 } = snapshot;

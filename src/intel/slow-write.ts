@@ -1,9 +1,15 @@
 import { once } from 'node:events';
 import type { Writable } from 'node:stream';
+import { stdoutError } from '../errors.js';
 
-/** A function that writes to `stream` and waits while its reader is slower than we are. */
-export function slowly(stream: Writable): (text: string) => Promise<void> {
+/** A function that writes to standard output and waits while its reader is slower than we are. */
+export function slowly(stdout: Writable): (text: string) => Promise<void> {
   return async (text) => {
-    if (text !== '' && !stream.write(text)) await once(stream, 'drain');
+    if (text === '' || stdout.write(text)) return;
+    try {
+      await once(stdout, 'drain');
+    } catch (error) {
+      throw stdoutError(error);
+    }
   };
 }

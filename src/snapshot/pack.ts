@@ -34,12 +34,13 @@ export async function pack(
   const gzip = new ParallelGzip(GZIP_LEVEL, preparedOf(sized));
   const packed =
     recipients.length === 0
-      ? pipeline(archive, gzip, new Sealing(), counting, output)
-      : pipeline(archive, gzip, new Sealing(), await encryption(recipients), counting, output);
-  const fed = feed(archive, folder, sized, time);
-  // Either side may fail first (a member that cannot be read, a full disk): it must end the other.
-  fed.catch((error: unknown) => archive.destroy(error as Error));
-  await Promise.race([packed, fed.then(() => packed)]);
+      ? pipeline(gzip, new Sealing(), counting, output)
+      : pipeline(gzip, new Sealing(), await encryption(recipients), counting, output);
+  // Not in the pipeline, which would destroy it: archiver goes on with what is queued then, and throws where nobody catches it.
+  archive.on('error', (error) => gzip.destroy(error)).pipe(gzip);
+  // A member that cannot be read ends the pipeline; an output that fails leaves the rest unread.
+  feed(archive, folder, sized, time).catch((error: unknown) => gzip.destroy(error as Error));
+  await packed;
   return counting.bytes;
 }
 

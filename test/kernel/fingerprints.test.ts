@@ -265,8 +265,8 @@ function forge(from: string, to: string): number {
 
 function* recordsIn(bytes: Buffer): Generator<{ type: number; record: Buffer }> {
   for (let at = 0; at < bytes.length;) {
-    const { type, record, size } = recordAt(bytes, at);
-    yield { type, record };
+    const { type, size } = recordAt(bytes, at);
+    yield { type, record: bytes.subarray(at, at + size) };
     at += (size + 7) & ~7;
   }
 }

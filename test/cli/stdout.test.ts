@@ -1,0 +1,66 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, existsSync, openSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { text } from 'node:stream/consumers';
+import test from 'ava';
+import { runCli } from './run-cli.js';
+
+const RUN = resolve(import.meta.dirname, '../../bin/run.js');
+const CAPTURE = resolve(import.meta.dirname, '../../fixtures/pcap/clients.pcapng');
+/** Commands that print: by oclif, slowly, as a stream, as JSON, and without a command. */
+const PRINTING = [
+  ['verify', 'SNAPSHOT'],
+  ['replay', 'SNAPSHOT', '--speed', 'max', '--format', 'csv'],
+  ['report', 'SNAPSHOT', '--format', 'csv'],
+  ['verify', 'SNAPSHOT', '--json'],
+  ['--help'],
+];
+
+let folder = '';
+let snapshot = '';
+test.before(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'tlsnap-test-'));
+  snapshot = join(folder, 'some.tlsnap.tar.gz');
+  await runCli(['import', CAPTURE, '--output', snapshot]);
+});
+test.after.always(() => rm(folder, { recursive: true, force: true }));
+
+for (const words of PRINTING) {
+  test(`${words.join(' ')} exits 74, and says nothing, when its reader has ended`, async (t) => {
+    const { exitCode, stderr } = await withClosedPipe(words);
+    t.is(exitCode, 74);
+    t.notRegex(stderr, /Error|EPIPE|at /);
+  });
+
+  const full = existsSync('/dev/full') ? test : test.skip;
+  full(`${words.join(' ')} exits 74 when standard output is full (needs /dev/full)`, async (t) => {
+    const device = openSync('/dev/full', 'w');
+    const { exitCode, stderr } = await runCli(named(words), { stdout: device });
+    closeSync(device);
+    t.is(exitCode, 74);
+    t.notRegex(stderr, /node:internal|this is a bug/);
+    if (!words.includes('--json')) t.regex(stderr, /standard output: no space left on the device \(ENOSPC\)/);
+  });
+}
+
+test('a snapshot whose reader has ended is told to be lost', async (t) => {
+  const { exitCode, stderr } = await withClosedPipe(['import', CAPTURE, '--output', '-']);
+  t.is(exitCode, 74);
+  t.regex(stderr, /-: write EPIPE/);
+  t.notRegex(stderr, /node:internal/);
+});
+
+/** What reads standard output has closed it before anything is written. */
+async function withClosedPipe(words: readonly string[]): Promise<{ exitCode: number | null; stderr: string }> {
+  const child = spawn(process.execPath, [RUN, ...named(words)], { stdio: ['ignore', 'pipe', 'pipe'] });
+  child.stdout.destroy();
+  const [stderr] = await Promise.all([text(child.stderr), once(child, 'exit')]);
+  return { exitCode: child.exitCode, stderr };
+}
+
+function named(words: readonly string[]): string[] {
+  return words.map((word) => (word === 'SNAPSHOT' ? snapshot : word));
+}
