@@ -71,9 +71,7 @@ export class FeedContent {
 
   /** Adds what one entry demands together: a pair, or the indicator itself where only one condition is left. */
   addAll(line: number, parts: readonly IndicatorPart[], facts: EntryFacts = {}): void {
-    const distinct = parts.filter(
-      (part, at) => parts.findIndex((other) => other.type === part.type && other.value === part.value) === at,
-    );
+    const distinct = parts.length === 1 ? parts : withoutRepetitions(parts);
     const [first, second] = distinct;
     if (!first) return;
     if (!second) this.#push(line, first.type, first.value, null, facts);
@@ -123,6 +121,12 @@ export class FeedContent {
       caveat: facts.caveat ?? null,
     });
   }
+}
+
+function withoutRepetitions(parts: readonly IndicatorPart[]): IndicatorPart[] {
+  return parts.filter(
+    (part, at) => parts.findIndex((other) => other.type === part.type && other.value === part.value) === at,
+  );
 }
 
 const MAX_PROBLEMS = 1000;

@@ -30,18 +30,19 @@ export class IndicatorIndex {
     const sizes = new Map<IndicatorType, number>();
     let size = 0;
     let repeated = 0;
-    for (const indicator of feeds.flatMap((feed) => feed.indicators)) {
-      const reason = whyNotComparable(indicator);
-      if (reason !== null) {
-        const key = `${indicator.type}\0${reason}`;
-        const known = notCompared.get(key);
-        if (known) known.count++;
-        else notCompared.set(key, { type: indicator.type, reason, count: 1 });
-      } else if (this.#insert(indicator)) {
-        size++;
-        sizes.set(indicator.type, (sizes.get(indicator.type) ?? 0) + 1);
-      } else repeated++;
-    }
+    for (const { indicators } of feeds)
+      for (const indicator of indicators) {
+        const reason = whyNotComparable(indicator);
+        if (reason !== null) {
+          const key = `${indicator.type}\0${reason}`;
+          const known = notCompared.get(key);
+          if (known) known.count++;
+          else notCompared.set(key, { type: indicator.type, reason, count: 1 });
+        } else if (this.#insert(indicator)) {
+          size++;
+          sizes.set(indicator.type, (sizes.get(indicator.type) ?? 0) + 1);
+        } else repeated++;
+      }
     this.size = size;
     this.repeated = repeated;
     this.notCompared = [...notCompared.values()];
@@ -84,8 +85,8 @@ export class IndicatorIndex {
   }
 
   #entry(type: ComparableType, value: string): MutableEntry {
-    const byValue = this.#entries.get(type) ?? new Map<string, MutableEntry>();
-    if (byValue.size === 0) this.#entries.set(type, byValue);
+    let byValue = this.#entries.get(type);
+    if (!byValue) this.#entries.set(type, (byValue = new Map<string, MutableEntry>()));
     let entry = byValue.get(value);
     if (!entry) byValue.set(value, (entry = { alone: NONE, pairs: NONE }));
     return entry;

@@ -130,16 +130,21 @@ function tokens(pattern: string): Token[] {
   TOKEN.lastIndex = 0;
   while (TOKEN.lastIndex < pattern.length) {
     const at = TOKEN.lastIndex;
-    const groups = TOKEN.exec(pattern)?.groups;
-    if (!groups) throw new StixPatternError(`'${pattern.slice(at, at + 20)}' is no part of a pattern`);
-    const { path, word, number, text, mark } = groups;
+    const match = TOKEN.exec(pattern);
+    if (!match) throw new StixPatternError(`'${pattern.slice(at, at + 20)}' is no part of a pattern`);
+    const [, path, number, word, text, mark] = match;
     if (path !== undefined) found.push({ kind: 'path', text: path });
     else if (word !== undefined) found.push({ kind: 'word', text: word.toUpperCase() });
     else if (number !== undefined) found.push({ kind: 'number', text: number });
-    else if (text !== undefined) found.push({ kind: 'text', text: text.slice(1, -1).replace(/\\([\\'])/g, '$1') });
+    else if (text !== undefined) found.push({ kind: 'text', text: unquoted(text) });
     else if (mark !== undefined) found.push({ kind: 'mark', text: mark });
   }
   return found;
+}
+
+function unquoted(text: string): string {
+  const inner = text.slice(1, -1);
+  return inner.includes('\\') ? inner.replace(/\\([\\'])/g, '$1') : inner;
 }
 
 function bounded(alternatives: StixComparison[][]): StixComparison[][] {
@@ -148,9 +153,9 @@ function bounded(alternatives: StixComparison[][]): StixComparison[][] {
   return alternatives;
 }
 
-// A path is `object-type:step.step`, where a step may be quoted or end in [index]. `<=`, `!=` and so on become marks.
+// Groups without names, which would make an object for each token: path, number, word, text, mark. A path is `object-type:step.step`, where a step may be quoted or end in [index]. `<=`, `!=` and so on become marks.
 const TOKEN =
-  /\s*(?:(?<path>[a-z0-9-]+:[A-Za-z0-9_-]+(?:\.(?:[A-Za-z0-9_-]+|'(?:[^'\\]|\\.)*')|\[(?:\d+|\*)\])*)|(?<number>-?\d+(?:\.\d+)?)|(?<word>[A-Za-z]+)|(?<text>'(?:[^'\\]|\\.)*')|(?<mark>[<>!]=|[[\]()=,<>])|$)/y;
+  /\s*(?:([a-z0-9-]+:[A-Za-z0-9_-]+(?:\.(?:[A-Za-z0-9_-]+|'(?:[^'\\]|\\.)*')|\[(?:\d+|\*)\])*)|(-?\d+(?:\.\d+)?)|([A-Za-z]+)|('(?:[^'\\]|\\.)*')|([<>!]=|[[\]()=,<>])|$)/y;
 
 const MAX_PATTERN = 64 * 1024;
 const MAX_ALTERNATIVES = 256;

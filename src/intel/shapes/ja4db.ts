@@ -54,16 +54,18 @@ function readEntry(line: number, entry: JsonObject, content: FeedContent): void 
     content.skip(line, 'an entry without a fingerprint');
     return;
   }
-  const facts = {
-    description: describe(entry),
-    verified: flagOf(entry['verified']),
-    observations: countOf(entry['observation_count']),
-  };
+  const description = describe(entry);
+  const verified = flagOf(entry['verified']);
+  const observations = countOf(entry['observation_count']);
   for (const { type, value } of parts) {
-    const others = parts.filter((other) => other.type !== type).map((other) => other.type);
-    const caveat = others.length > 0 ? `the entry was seen together with a ${others.join(', ')}` : null;
-    content.addChecked(line, type, value, { ...facts, caveat });
+    const caveat = parts.length > 1 ? seenTogether(type, parts) : null;
+    content.addChecked(line, type, value, { description, verified, observations, caveat });
   }
+}
+
+function seenTogether(type: SimpleType, parts: readonly IndicatorPart[]): string | null {
+  const others = parts.filter((other) => other.type !== type).map((other) => other.type);
+  return others.length > 0 ? `the entry was seen together with a ${others.join(', ')}` : null;
 }
 
 function describe(entry: JsonObject): string {

@@ -10,12 +10,13 @@ import { ja4Form, normaliseValue } from '../values.js';
  * https://github.com/FoxIO-LLC/ja4
  */
 export function readJa4plusMapping(bytes: Buffer, content: FeedContent): void {
-  let header: readonly string[] | null = null;
+  let header: Header | null = null;
   const seen = new Set<string>();
   for (const { line, cells, text } of csvRows(bytes, content.problem.bind(content))) {
     if (text.startsWith('#') || text.trim() === '') continue;
     if (header === null) {
-      header = cells.map((cell) => cell.trim().toLowerCase());
+      const names = cells.map((cell) => cell.trim().toLowerCase());
+      header = { size: names.length, at: new Map(names.map((name) => [name, names.indexOf(name)])) };
       continue;
     }
     const row = cells.map((cell) => cell.trim());
@@ -26,14 +27,13 @@ export function readJa4plusMapping(bytes: Buffer, content: FeedContent): void {
   }
 }
 
-function readRow(
-  line: number,
-  row: readonly string[],
-  header: readonly string[],
-  text: string,
-  content: FeedContent,
-): void {
-  const cell = (name: string): string | null => textOf(row[header.indexOf(name)]);
+interface Header {
+  readonly size: number;
+  readonly at: ReadonlyMap<string, number>;
+}
+
+function readRow(line: number, row: readonly string[], header: Header, text: string, content: FeedContent): void {
+  const cell = (name: string): string | null => textOf(row[header.at.get(name) ?? -1]);
   const parts: IndicatorPart[] = [];
   for (const type of FIELDS) {
     const value = cell(type);
@@ -45,8 +45,8 @@ function readRow(
     }
     parts.push({ type: part.type, value: part.value });
   }
-  if (row.length > header.length && row.slice(header.length).some((extra) => extra !== '')) {
-    content.problem(line, text, `has ${row.length} fields, and the header ${header.length}`);
+  if (row.length > header.size && row.slice(header.size).some((extra) => extra !== '')) {
+    content.problem(line, text, `has ${row.length} fields, and the header ${header.size}`);
     return;
   }
   if (parts.length === 0) {

@@ -1,4 +1,4 @@
-import type { EntryFacts, FeedContent } from '../feed.js';
+import type { FeedContent } from '../feed.js';
 import type { IndicatorPart, SimpleType } from '../indicator.js';
 import { JsonCursor, JsonFault } from '../json-cursor.js';
 import { flagOf, isObject, joined, textOf, type JsonObject } from '../json-facts.js';
@@ -66,16 +66,14 @@ function readIndicator(line: number, object: JsonObject, content: FeedContent): 
     return content.problem(line, pattern, `a ${language.slice(0, 40)} pattern is not understood, only stix`);
   }
   if (flagOf(object['revoked']) === true) return content.skip(line, 'a revoked indicator');
-  const facts: EntryFacts = {
-    description: joined([textOf(object['name']), textOf(object['description'])], '; '),
-    listed: feedDate(object['valid_from']) ?? feedDate(object['modified']),
-    validUntil: feedDate(object['valid_until']),
-  };
+  const description = joined([textOf(object['name']), textOf(object['description'])], '; ');
+  const listed = feedDate(object['valid_from']) ?? feedDate(object['modified']);
+  const validUntil = feedDate(object['valid_until']);
   try {
-    for (const { parts, ignored } of parseStixPattern(pattern).map((all) => understand(all, facts.description ?? ''))) {
+    for (const { parts, ignored } of parseStixPattern(pattern).map((all) => understand(all, description))) {
       const caveat =
         ignored.length > 0 ? `the pattern also asks for ${ignored.join(', ')}, which is not compared` : null;
-      content.addAll(line, parts, { ...facts, caveat });
+      content.addAll(line, parts, { description, listed, validUntil, caveat });
     }
   } catch (error) {
     if (!(error instanceof StixPatternError)) throw error;
@@ -115,17 +113,20 @@ function understand(
       if (!SILENT_CONTEXT.test(path)) ignored.add(path);
     } else if (path === 'text:value') parts.push(textPart(value, description));
     else {
-      const type = PATHS[path.replace(/^file:hashes\.'?([A-Za-z0-9-]+)'?$/, (_, name: string) => `file:${name}`)];
+      const ofFile = path.startsWith('file:');
+      const type = PATHS.get(ofFile ? path.replace(/^file:hashes\.'?([A-Za-z0-9-]+)'?$/, 'file:$1') : path);
       if (type === undefined) throw new StixPatternError(`${path} is nothing that a snapshot holds`);
-      (path.startsWith('file:') ? hashes : parts).push(checked(type, value, path));
+      (ofFile ? hashes : parts).push(checked(type, value, path));
     }
   }
   if (misp.size > 0) parts.push(mispPart(misp));
   // Several hashes of one file say the same thing; the strongest is compared.
-  const strongest = (['sha256', 'sha1', 'md5'] as const)
-    .map((type) => hashes.find((hash) => hash.type === type))
-    .find(Boolean);
-  if (strongest) parts.push(strongest);
+  for (const type of hashes.length > 0 ? (['sha256', 'sha1', 'md5'] as const) : []) {
+    const strongest = hashes.find((hash) => hash.type === type);
+    if (!strongest) continue;
+    parts.push(strongest);
+    break;
+  }
   if (parts.length === 0) throw new StixPatternError('nothing in it can be compared');
   return { parts, ignored: [...ignored] };
 }
@@ -166,26 +167,26 @@ const MISP_TYPES: Partial<Record<string, SimpleType>> = {
 };
 
 /** Object paths that name something a snapshot holds. */
-const PATHS: Partial<Record<string, SimpleType>> = {
-  "network-traffic:extensions.'tls-ext'.client_ja3_hash": 'ja3',
-  "network-traffic:extensions.'tls-ext'.server_ja3_hash": 'ja3s',
-  "network-traffic:extensions.'tls-ext'.server_host_name": 'serverName',
-  'x-ecs-tls:client_ja3': 'ja3',
-  'x-ecs-tls:server_ja3s': 'ja3s',
-  'domain-name:value': 'serverName',
-  'ipv4-addr:value': 'ip',
-  'ipv6-addr:value': 'ip',
-  'network-traffic:dst_ref.value': 'ip',
-  'network-traffic:src_ref.value': 'ip',
-  'file:MD5': 'md5',
-  'file:SHA-1': 'sha1',
-  'file:SHA1': 'sha1',
-  'file:SHA-256': 'sha256',
-  'file:SHA256': 'sha256',
-  "x509-certificate:hashes.'SHA-1'": 'certSha1',
-  "x509-certificate:hashes.'SHA-256'": 'certSha256',
-  'x509-certificate:hashes.MD5': 'certMd5',
-};
+const PATHS: ReadonlyMap<string, SimpleType> = new Map([
+  ["network-traffic:extensions.'tls-ext'.client_ja3_hash", 'ja3'],
+  ["network-traffic:extensions.'tls-ext'.server_ja3_hash", 'ja3s'],
+  ["network-traffic:extensions.'tls-ext'.server_host_name", 'serverName'],
+  ['x-ecs-tls:client_ja3', 'ja3'],
+  ['x-ecs-tls:server_ja3s', 'ja3s'],
+  ['domain-name:value', 'serverName'],
+  ['ipv4-addr:value', 'ip'],
+  ['ipv6-addr:value', 'ip'],
+  ['network-traffic:dst_ref.value', 'ip'],
+  ['network-traffic:src_ref.value', 'ip'],
+  ['file:MD5', 'md5'],
+  ['file:SHA-1', 'sha1'],
+  ['file:SHA1', 'sha1'],
+  ['file:SHA-256', 'sha256'],
+  ['file:SHA256', 'sha256'],
+  ["x509-certificate:hashes.'SHA-1'", 'certSha1'],
+  ["x509-certificate:hashes.'SHA-256'", 'certSha256'],
+  ['x509-certificate:hashes.MD5', 'certMd5'],
+]);
 
 /** Conditions beside the one that identifies: understood, not compared, and told in the hit. */
 const CONTEXT =

@@ -36,7 +36,7 @@ function readLine(line: number, text: string, content: FeedContent): void {
   const body = ruleBody(text);
   const options = body === null ? null : parseRuleOptions(body);
   if (options === null) content.problem(line, text, 'is no rule');
-  else if (options.some(({ keyword }) => BUFFERS[keyword])) readRule(line, text, options, content);
+  else if (options.some(({ keyword }) => BUFFERS.has(keyword))) readRule(line, text, options, content);
   else content.skip(line, 'a rule that asks for no JA3, JA4, server name or certificate');
 }
 
@@ -45,7 +45,9 @@ function readRule(line: number, text: string, options: readonly RuleOption[], co
   const others = new Set<string>();
   let buffer: SimpleType | null = null;
   for (const [at, { keyword, value }] of options.entries()) {
-    if (BUFFERS[keyword]) buffer = BUFFERS[keyword];
+    const named = BUFFERS.get(keyword);
+    if (named) buffer = named;
+    else if (SILENT.has(keyword)) continue;
     else if (/^[a-z0-9_]+\.[a-z0-9_.]+$/.test(keyword) || OTHER_BUFFERS.has(keyword)) {
       buffer = null;
       others.add(keyword);
@@ -56,7 +58,7 @@ function readRule(line: number, text: string, options: readonly RuleOption[], co
     } else if (MATCHING.has(keyword) && buffer) {
       const hint = keyword.startsWith('data') ? '; give its file as a feed of its own' : '';
       return content.problem(line, text, `its ${buffer} is compared by ${keyword}, which is not understood${hint}`);
-    } else if (!SILENT.has(keyword)) others.add(keyword);
+    } else others.add(keyword);
   }
   if (parts.length === 0) return content.problem(line, text, 'names a TLS buffer, but no content for it');
   const option = (name: string): string | null => options.find(({ keyword }) => keyword === name)?.value ?? null;
@@ -90,7 +92,7 @@ function partOf(buffer: SimpleType, value: string, found: ReadonlySet<string>): 
 /** The keywords that belong to the content at `at`: transforms since its buffer, modifiers until the next content. */
 function modifiers(options: readonly RuleOption[], at: number): ReadonlySet<string> {
   const found = new Set<string>();
-  for (let before = at - 1; before >= 0 && !BUFFERS[options[before]?.keyword ?? '']; before--) {
+  for (let before = at - 1; before >= 0 && !BUFFERS.has(options[before]?.keyword ?? ''); before--) {
     found.add(options[before]?.keyword ?? '');
   }
   for (let after = at + 1; after < options.length && options[after]?.keyword !== 'content'; after++) {
@@ -113,21 +115,21 @@ function metadataDate(metadata: string | null, name: string): string | null {
 }
 
 /** Sticky buffers that hold what a snapshot holds. */
-const BUFFERS: Partial<Record<string, SimpleType>> = {
-  'ja3.hash': 'ja3',
-  ja3_hash: 'ja3',
-  'ja3.string': 'ja3String',
-  ja3_string: 'ja3String',
-  'ja3s.hash': 'ja3s',
-  ja3s_hash: 'ja3s',
-  'ja3s.string': 'ja3sString',
-  ja3s_string: 'ja3sString',
-  'ja4.hash': 'ja4',
-  'tls.sni': 'serverName',
-  tls_sni: 'serverName',
-  'tls.cert_fingerprint': 'certSha1',
-  tls_cert_fingerprint: 'certSha1',
-};
+const BUFFERS: ReadonlyMap<string, SimpleType> = new Map([
+  ['ja3.hash', 'ja3'],
+  ['ja3_hash', 'ja3'],
+  ['ja3.string', 'ja3String'],
+  ['ja3_string', 'ja3String'],
+  ['ja3s.hash', 'ja3s'],
+  ['ja3s_hash', 'ja3s'],
+  ['ja3s.string', 'ja3sString'],
+  ['ja3s_string', 'ja3sString'],
+  ['ja4.hash', 'ja4'],
+  ['tls.sni', 'serverName'],
+  ['tls_sni', 'serverName'],
+  ['tls.cert_fingerprint', 'certSha1'],
+  ['tls_cert_fingerprint', 'certSha1'],
+]);
 
 const NO_MODIFIERS: ReadonlySet<string> = new Set();
 const OTHER_BUFFERS = new Set(['pkt_data', 'file_data', 'base64_data']);
