@@ -11,7 +11,9 @@ import { plainValues } from './shapes/plain-list.js';
  * @throws TlsnapError of kind `input` where no shape fits
  */
 export function detectFormat(path: string, bytes: Buffer): FeedFormat {
-  const format = startsLikeJson(bytes) ? jsonFormat(bytes) : textFormat(bytes);
+  const head = bytes.subarray(0, HEAD_BYTES);
+  // The head nearly always tells, and what it tells the whole would tell too.
+  const format = startsLikeJson(head) ? (jsonFormat(head) ?? jsonFormat(bytes)) : textFormat(head);
   if (format) return format;
   const empty = bytes.every((byte) => byte <= 0x20);
   throw new TlsnapError('input', path, empty ? 'is empty' : 'has none of the feed shapes that tlsnap understands', [
@@ -63,7 +65,7 @@ function formatOfObject(cursor: JsonCursor): FeedFormat | undefined {
 function textFormat(bytes: Buffer): FeedFormat | undefined {
   const votes = new Map<FeedFormat, number>();
   let looked = 0;
-  for (const { text } of feedLines(bytes.subarray(0, HEAD_BYTES), () => undefined)) {
+  for (const { text } of feedLines(bytes, () => undefined)) {
     const certain = certainFormat(text);
     if (certain) return certain;
     if (text.startsWith('#')) continue;

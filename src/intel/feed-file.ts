@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
+import { open, type FileHandle } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { ioError, TlsnapError } from '../errors.js';
@@ -20,26 +20,48 @@ export interface FeedBytes {
  * @param limit the most bytes that are kept, packed or unpacked; a larger feed is refused (kind `input`)
  */
 export async function readFeedFile(path: string, limit = MAX_FEED_BYTES): Promise<FeedBytes> {
-  const digest = createHash('sha256');
-  const packedParts = new Parts(path, limit);
-  try {
-    for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 }) as AsyncIterable<Buffer>) {
-      digest.update(chunk);
-      packedParts.push(chunk);
-    }
-  } catch (error) {
-    throw ioError(path, error);
-  }
-  const raw = packedParts.join();
+  const { raw, sha256 } = await readWhole(path, limit);
   const packed = raw.length >= 2 && raw[0] === 0x1f && raw[1] === 0x8b;
   refuseOtherContainers(path, raw);
   const unpacked = packed ? await gunzip(path, raw, limit) : raw;
   const { text, encoding } = toUtf8(unpacked);
-  return { text, encoding, packed, size: raw.length, sha256: digest.digest('hex') };
+  return { text, encoding, packed, size: raw.length, sha256 };
 }
 
 /** 256 MiB: some ten times the largest public feed that we know of, and below our memory bound. */
 export const MAX_FEED_BYTES = 256 * 1024 * 1024;
+
+/** Reads into the place where the bytes stay; each piece is hashed while the next one is read. */
+async function readWhole(path: string, limit: number): Promise<{ raw: Buffer; sha256: string }> {
+  const digest = createHash('sha256');
+  let file: FileHandle | undefined;
+  try {
+    file = await open(path);
+    const { size } = await file.stat();
+    // With one byte more than the file has, its end shows without another buffer.
+    let raw = Buffer.allocUnsafe(Math.min(size, limit) + 1);
+    let length = 0;
+    let hashed = 0;
+    for (;;) {
+      const reading = file.read(raw, length, Math.min(raw.length - length, PIECE_BYTES));
+      digest.update(raw.subarray(hashed, length));
+      hashed = length;
+      const { bytesRead } = await reading;
+      if (bytesRead === 0) return { raw: raw.subarray(0, length), sha256: digest.digest('hex') };
+      length += bytesRead;
+      if (length > limit) throw tooLarge(path, limit);
+      if (length === raw.length) {
+        const larger = Buffer.allocUnsafe(Math.min(2 * raw.length + PIECE_BYTES, limit + 1));
+        raw.copy(larger, 0, 0, length);
+        raw = larger;
+      }
+    }
+  } catch (error) {
+    throw ioError(path, error);
+  } finally {
+    await file?.close();
+  }
+}
 
 /** Chunks, until there are too many of them. */
 class Parts {
@@ -55,16 +77,18 @@ class Parts {
 
   push(chunk: Buffer): void {
     this.#size += chunk.length;
-    if (this.#size > this.#limit) {
-      const detail = `holds more than ${Math.floor(this.#limit / 1024 / 1024)} MiB`;
-      throw new TlsnapError('input', this.#path, detail, ['Split the feed, or keep only the indicators you need.']);
-    }
+    if (this.#size > this.#limit) throw tooLarge(this.#path, this.#limit);
     this.#chunks.push(chunk);
   }
 
   join(): Buffer {
     return this.#chunks.length === 1 && this.#chunks[0] ? this.#chunks[0] : Buffer.concat(this.#chunks, this.#size);
   }
+}
+
+function tooLarge(path: string, limit: number): TlsnapError {
+  const detail = `holds more than ${Math.floor(limit / 1024 / 1024)} MiB`;
+  return new TlsnapError('input', path, detail, ['Split the feed, or keep only the indicators you need.']);
 }
 
 /** The limit applies to what comes out, while it comes out: a bomb costs no more than a large feed. */
@@ -119,3 +143,5 @@ function utf16Order(bytes: Buffer): 'utf-16le' | 'utf-16be' | null {
   if (odd === half && even === 0) return 'utf-16le';
   return even === half && odd === 0 ? 'utf-16be' : null;
 }
+
+const PIECE_BYTES = 1024 * 1024;
