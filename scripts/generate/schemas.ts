@@ -1,5 +1,6 @@
 import type { TSchema } from 'typebox';
-import { FORMAT_VERSION, Manifest } from '../../src/snapshot/schema/manifest.js';
+import { FORMAT_VERSION } from '../../src/snapshot/schema/format-version.js';
+import { Manifest } from '../../src/snapshot/schema/manifest.js';
 import { Host } from '../../src/snapshot/schema/host.js';
 import { ROW_SCHEMAS } from '../../src/snapshot/schema/validators.js';
 

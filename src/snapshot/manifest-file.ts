@@ -2,7 +2,8 @@ import { isUtf8 } from 'node:buffer';
 import { TlsnapError } from '../errors.js';
 import { bodyRank, EXECUTABLES, HOST, isKnownMember, MANIFEST, ROW_MEMBERS } from './members.js';
 import type { Host } from './schema/host.js';
-import { FORMAT_VERSION, type Manifest } from './schema/manifest.js';
+import { FORMAT_VERSION } from './schema/format-version.js';
+import type { Manifest } from './schema/manifest.js';
 import { hostCheck, manifestCheck } from './schema/validators.js';
 
 /**

@@ -6,12 +6,13 @@ import { encryptedName, type Recipients } from './encryption.js';
 import { folderName } from './file-name.js';
 import { BODY_ORDER, EXECUTABLES, HOST, MANIFEST, SIGNATURE, SIGNER, type StagedMember, TIMELINE } from './members.js';
 import { createOutput, type Output } from './output.js';
-import { pack, type PackEntry } from './pack.js';
+import type { PackEntry } from './pack.js';
 import { RowFile } from './row-file.js';
 import type { Action } from './schema/action.js';
 import type { Fingerprint } from './schema/fingerprint.js';
 import type { Host } from './schema/host.js';
-import { FORMAT_VERSION, type Manifest, type MemberEntry, type SnapshotFacts } from './schema/manifest.js';
+import { FORMAT_VERSION } from './schema/format-version.js';
+import type { Manifest, MemberEntry, SnapshotFacts } from './schema/manifest.js';
 import type { Process } from './schema/process.js';
 import type { Socket } from './schema/socket.js';
 import type { Signer } from './signer.js';
@@ -130,7 +131,8 @@ export class SnapshotWriter<Timeline extends StagedTimeline = TimelineFile> {
 
   /** Packs, signs and names the snapshot, then removes what was staged. */
   async finish(facts: SnapshotFacts, signer: Signer): Promise<WrittenSnapshot> {
-    const members = await this.#finishMembers();
+    // Whoever fills a snapshot starts without the archiver, which is loaded while the timeline's last rows are made.
+    const [members] = await Promise.all([this.#finishMembers(), import('./pack.js')]);
     const manifest: Manifest = {
       format: 'tlsnap',
       formatVersion: FORMAT_VERSION,
@@ -178,6 +180,7 @@ export class SnapshotWriter<Timeline extends StagedTimeline = TimelineFile> {
   async #pack(entries: readonly PackEntry[], facts: SnapshotFacts): Promise<number> {
     try {
       const time = new Date(facts.window.end);
+      const { pack } = await import('./pack.js');
       const size = await pack(folderName(facts), entries, time, this.#output.open(), this.#recipients);
       this.#output.commit();
       return size;

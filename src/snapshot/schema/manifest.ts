@@ -1,8 +1,6 @@
 import { Type, type Static } from 'typebox';
 import { closed, count, decimal, orNull, sha256, signedDecimal, time, uint32 } from './fields.js';
-
-/** The only format version this build writes and reads; docs/format.md is its specification. */
-export const FORMAT_VERSION = 1;
+import { FORMAT_VERSION } from './format-version.js';
 
 const text = (description: string) => orNull(Type.String({ description }));
 
