@@ -4,6 +4,9 @@ import { MAX_LINE_BYTES } from './bounds.js';
 import type { StagedMember } from './members.js';
 import { PlainBytes, type StagedBytes } from './staged-bytes.js';
 
+/** A piece of a row's JSON text, as text or as UTF-8. */
+export type JsonPart = string | Uint8Array;
+
 /**
  * An NDJSON member while it is staged: appended through a buffer, hashed and counted as it is written.
  * Synchronous on purpose: a line is buffered without a promise, and a full disk is an exception at the line it hits.
@@ -37,19 +40,14 @@ export class RowFile {
 
   /** Appends a row that is JSON text already, in one line. */
   addJson(json: string): number {
-    // A UTF-16 unit becomes at most three bytes.
-    if (json.length * 3 + 1 > BUFFER_BYTES - this.#used) this.#flush();
-    let length: number;
-    if (json.length * 3 + 1 > BUFFER_BYTES) {
-      const line = Buffer.from(`${json}\n`);
-      length = line.length;
-      if (length > MAX_LINE_BYTES) throw tooLong(this.#bytes.path, this.#rows, length);
-      this.#write(line);
-    } else {
-      length = this.#buffer.write(json, this.#used, 'utf8') + 1;
-      this.#used += length;
-      this.#buffer[this.#used - 1] = NEWLINE;
-    }
+    return this.addParts(json, NOTHING_MORE);
+  }
+
+  /** The same for text in parts, `head` and then `rest`: what many rows have alike is UTF-8 already, and is copied. */
+  addParts(head: string, rest: readonly JsonPart[]): number {
+    const most = mostBytes(head, rest);
+    if (most > BUFFER_BYTES - this.#used) this.#flush();
+    const length = most > BUFFER_BYTES ? this.#addLong(head, rest) : this.#fill(head, rest);
     this.#rows += 1;
     this.#size += length;
     return length;
@@ -67,6 +65,30 @@ export class RowFile {
     this.#bytes.close();
   }
 
+  #fill(head: string, rest: readonly JsonPart[]): number {
+    const buffer = this.#buffer;
+    let at = this.#used + buffer.write(head, this.#used);
+    for (const part of rest) {
+      if (typeof part === 'string') at += buffer.write(part, at);
+      else {
+        buffer.set(part, at);
+        at += part.length;
+      }
+    }
+    buffer[at++] = NEWLINE;
+    const length = at - this.#used;
+    this.#used = at;
+    return length;
+  }
+
+  #addLong(head: string, rest: readonly JsonPart[]): number {
+    const parts = [head, ...rest, '\n'];
+    const line = Buffer.concat(parts.map((part) => (typeof part === 'string' ? Buffer.from(part) : part)));
+    if (line.length > MAX_LINE_BYTES) throw tooLong(this.#bytes.path, this.#rows, line.length);
+    this.#write(line);
+    return line.length;
+  }
+
   #flush(): void {
     if (this.#used === 0) return;
     this.#write(this.#buffer.subarray(0, this.#used));
@@ -79,6 +101,13 @@ export class RowFile {
   }
 }
 
+/** With the line's end. A UTF-16 unit becomes at most three bytes. */
+function mostBytes(head: string, rest: readonly JsonPart[]): number {
+  let most = head.length * 3 + 1;
+  for (const part of rest) most += typeof part === 'string' ? part.length * 3 : part.length;
+  return most;
+}
+
 function tooLong(path: string, row: number, length: number): TlsnapError {
   return new TlsnapError(
     'io',
@@ -87,5 +116,7 @@ function tooLong(path: string, row: number, length: number): TlsnapError {
   );
 }
 
-const BUFFER_BYTES = 1024 * 1024;
+// Small enough that what is filled is hashed, summed and deflated from the processor's cache.
+const BUFFER_BYTES = 128 * 1024;
 const NEWLINE = 0x0a;
+const NOTHING_MORE: readonly JsonPart[] = [];

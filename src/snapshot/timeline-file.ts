@@ -1,7 +1,7 @@
 import { closeSync, openSync, readSync, renameSync, rmSync } from 'node:fs';
 import { type DeflatedBytes, inflateFile } from './deflated-bytes.js';
 import type { StagedMember } from './members.js';
-import { RowFile } from './row-file.js';
+import { type JsonPart, RowFile } from './row-file.js';
 import type { Handshake } from './schema/handshake.js';
 
 /** A line of the timeline before it has its number. */
@@ -40,6 +40,11 @@ export class TimelineFile {
 
   /** The same for a row that is JSON text already: an object in one line, without `seq`. */
   addJson(timeNs: bigint, json: string): void {
+    this.addFields(timeNs, [json.slice(1)]);
+  }
+
+  /** The same in parts: an object's fields, from behind its opening brace to its closing one. */
+  addFields(timeNs: bigint, fields: readonly JsonPart[]): void {
     const row = this.#rows;
     if (row === this.#seconds.length) this.#grow();
     const seconds = Number(timeNs / BILLION);
@@ -51,7 +56,7 @@ export class TimelineFile {
     this.#seconds[row] = seconds;
     this.#nanos[row] = nanos;
     this.#offsets[row] = this.#file.size;
-    this.#lengths[row] = this.#file.addJson(`{"seq":${row},${json.slice(1)}`);
+    this.#lengths[row] = this.#file.addParts(`{"seq":${row},`, fields);
     this.#rows = row + 1;
   }
 

@@ -44,7 +44,14 @@ async function assertSorted(
   const path = join(await temporaryFolder(t), 'handshakes.ndjson');
   const file = new TimelineFile(path, way === 'deflating' ? new DeflatedBytes(`${path}.deflated`) : null);
   rows.forEach(({ time, length }, arrival) => {
-    file.addJson(BigInt(time), JSON.stringify({ time, arrival, text: textOf(length) }));
+    const json = JSON.stringify({ time, arrival, text: textOf(length) });
+    // In every way a row can come: whole, and in parts of either kind.
+    if (arrival % 3 === 0) file.addJson(BigInt(time), json);
+    else
+      file.addFields(
+        BigInt(time),
+        arrival % 3 === 1 ? [json.slice(1, 9), Buffer.from(json.slice(9))] : ['', json.slice(1), ''],
+      );
   });
   const { size, sha256, deflated } = await file.finish();
   // Z_SYNC_FLUSH: its stream has no end of its own.

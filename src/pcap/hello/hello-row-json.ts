@@ -2,13 +2,15 @@ import { describeHello, type HelloDescription } from '../../tls/describe.js';
 import { FingerprintCache } from '../../tls/fingerprint-cache.js';
 import { ByOutline, Outline } from '../../tls/outline.js';
 import { latin1 } from '../../tls/reader.js';
+import type { JsonPart } from '../../snapshot/row-file.js';
 import type { HelloEnds } from '../flow/hello-extractor.js';
 import type { CapturedHello } from './captured-hello.js';
 import { TimeText } from '../../snapshot/time-text.js';
 
 /**
  * The JSON of helloRow(), many times as fast as making the row and stringifying it: clients are few and hellos are many, so
- * the text of all that follows from a hello's outline is kept with it. A test holds the two against each other.
+ * the text of all that follows from a hello's outline is kept with it, as it will be in the file. A test holds the two against
+ * each other.
  */
 export class HelloRowJson {
   private readonly cache = new FingerprintCache();
@@ -16,42 +18,54 @@ export class HelloRowJson {
   private readonly texts = new ByOutline<DescribedTexts>();
   private readonly time = new TimeText();
 
-  /** One line without a line end. */
-  json(hello: CapturedHello, { from, to }: HelloEnds): string {
+  /** The row's fields, from behind the opening brace to the closing one. Never joined: that would copy each text twice. */
+  fields(hello: CapturedHello, { from, to }: HelloEnds): readonly JsonPart[] {
     const { kind, transport, sslv2, complete, segments, records, streamOffset, afterRetry } = hello;
     const raw = Buffer.from(hello.raw.buffer, hello.raw.byteOffset, hello.raw.byteLength);
-    const { text, error } = this.described(raw, hello);
+    const { before, name, after, error } = this.described(raw, hello);
     const why = hello.error ?? error;
-    return (
-      `{"time":"${this.time.of(hello.timeNs)}","bootTimeNs":null,"kind":"${kind}","role":null,"transport":"${transport}",` +
-      `"flow":{"src":"${from.address}","srcPort":${from.port},"dst":"${to.address}","dstPort":${to.port},` +
-      `"netns":null,"cookie":null},"process":null,"hello":{"raw":"${raw.toString('base64')}","complete":${complete},` +
-      `"segments":${segments},"records":${records},"streamOffset":${streamOffset},"sslv2":${sslv2},` +
-      `"afterRetry":${afterRetry}},${text},"kernel":null,"error":${why === null ? 'null' : JSON.stringify(why)}}`
-    );
+    return [
+      `"time":"${this.time.of(hello.timeNs)}","bootTimeNs":null,"kind":"${kind}","role":null,"transport":"${transport}",` +
+        `"flow":{"src":"${from.address}","srcPort":${from.port},"dst":"${to.address}","dstPort":${to.port},` +
+        `"netns":null,"cookie":null},"process":null,"hello":{"raw":"`,
+      raw.toString('base64'),
+      `","complete":${complete},"segments":${segments},"records":${records},"streamOffset":${streamOffset},` +
+        `"sslv2":${sslv2},"afterRetry":${afterRetry}},`,
+      before,
+      name,
+      after,
+      `,"kernel":null,"error":${why === null ? 'null' : JSON.stringify(why)}}`,
+    ];
   }
 
-  /** `"tls":…,"fingerprints":…`, and what could not be read. */
-  private described(raw: Buffer, { kind, transport, sslv2 }: CapturedHello): { text: string; error: string | null } {
+  private described(raw: Buffer, { kind, transport, sslv2 }: CapturedHello): Described {
     const { outline } = this;
     const outlined = !sslv2 && outline.of(raw, kind, transport);
     let texts = outlined ? this.texts.get(outline) : undefined;
     if (texts === undefined) {
       const description = describeHello(raw, { kind, transport, sslv2, cache: this.cache });
       texts = outlined ? describedTexts(description) : undefined;
-      if (texts === undefined) return { text: wholeText(description), error: description.error };
+      if (texts === undefined) return { before: wholeText(description), name: '', after: '', error: description.error };
       this.texts.set(outline, texts);
     }
     const { nameStart, nameEnd } = outline;
     const name = nameEnd === 0 ? 'null' : JSON.stringify(latin1(raw, nameStart, nameEnd));
-    return { text: texts.before + name + texts.after, error: null };
+    return { before: texts.before, name, after: texts.after, error: null };
   }
+}
+
+/** `"tls":…,"fingerprints":…` in three parts, and what could not be read. */
+interface Described {
+  readonly before: JsonPart;
+  readonly name: string;
+  readonly after: JsonPart;
+  readonly error: string | null;
 }
 
 /** What stands before the server name, and behind it. */
 interface DescribedTexts {
-  readonly before: string;
-  readonly after: string;
+  readonly before: Uint8Array;
+  readonly after: Uint8Array;
 }
 
 /** Undefined for a hello with which something is wrong, or that has no fingerprint. */
@@ -60,8 +74,10 @@ function describedTexts({ tls, fingerprints, error }: HelloDescription): Describ
   const { legacyVersion, version } = tls;
   const rest = { ...tls, legacyVersion: undefined, version: undefined, serverName: undefined };
   return {
-    before: `"tls":{"legacyVersion":${JSON.stringify(legacyVersion)},"version":${JSON.stringify(version)},"serverName":`,
-    after: `,${JSON.stringify(rest).slice(1)},"fingerprints":${JSON.stringify(fingerprints)}`,
+    before: Buffer.from(
+      `"tls":{"legacyVersion":${JSON.stringify(legacyVersion)},"version":${JSON.stringify(version)},"serverName":`,
+    ),
+    after: Buffer.from(`,${JSON.stringify(rest).slice(1)},"fingerprints":${JSON.stringify(fingerprints)}`),
   };
 }
 

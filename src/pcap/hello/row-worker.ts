@@ -38,7 +38,7 @@ class Rows {
 
   #row(timeNs: bigint, { batch, at }: Waiting): void {
     const { hello, ends } = readHello(batch.buffer, at);
-    this.#timeline.addJson(timeNs, this.#rows.json(hello, ends));
+    this.#timeline.addFields(timeNs, this.#rows.fields(hello, ends));
     if (--batch.left > 0) return;
     this.#waiting--;
     send({ kind: 'spare', bytes: batch.bytes });
