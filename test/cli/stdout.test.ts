@@ -30,7 +30,7 @@ test.after.always(() => rm(folder, { recursive: true, force: true }));
 
 for (const words of PRINTING) {
   test(`${words.join(' ')} exits 74, and says nothing, when its reader has ended`, async (t) => {
-    const { exitCode, stderr } = await withClosedPipe(words);
+    const { exitCode, stderr } = await runInto('closed pipe', words);
     t.is(exitCode, 74);
     t.notRegex(stderr, /Error|EPIPE|at /);
   });
@@ -38,7 +38,7 @@ for (const words of PRINTING) {
   const full = existsSync('/dev/full') ? test : test.skip;
   full(`${words.join(' ')} exits 74 when standard output is full (needs /dev/full)`, async (t) => {
     const device = openSync('/dev/full', 'w');
-    const { exitCode, stderr } = await runCli(named(words), { stdout: device });
+    const { exitCode, stderr } = await runInto(device, words);
     closeSync(device);
     t.is(exitCode, 74);
     t.notRegex(stderr, /node:internal|this is a bug/);
@@ -47,17 +47,21 @@ for (const words of PRINTING) {
 }
 
 test('a snapshot whose reader has ended is told to be lost', async (t) => {
-  const { exitCode, stderr } = await withClosedPipe(['import', CAPTURE, '--output', '-']);
+  const { exitCode, stderr } = await runInto('closed pipe', ['import', CAPTURE, '--output', '-']);
   t.is(exitCode, 74);
   t.regex(stderr, /-: write EPIPE/);
   t.notRegex(stderr, /node:internal/);
 });
 
-/** What reads standard output has closed it before anything is written. */
-async function withClosedPipe(words: readonly string[]): Promise<{ exitCode: number | null; stderr: string }> {
-  const child = spawn(process.execPath, [RUN, ...named(words)], { stdio: ['ignore', 'pipe', 'pipe'] });
-  child.stdout.destroy();
-  const [stderr] = await Promise.all([text(child.stderr), once(child, 'exit')]);
+/** A pipe is closed by who reads it before anything is written. */
+async function runInto(stdout: number | 'closed pipe', words: readonly string[]) {
+  const child = spawn(process.execPath, [RUN, ...named(words)], {
+    stdio: ['ignore', stdout === 'closed pipe' ? 'pipe' : stdout, 'pipe'],
+  });
+  child.stdout?.destroy();
+  const { stderr: said } = child;
+  if (!said) throw new Error('there is no pipe for standard error');
+  const [stderr] = await Promise.all([text(said), once(child, 'exit')]);
   return { exitCode: child.exitCode, stderr };
 }
 
