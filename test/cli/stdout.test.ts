@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { text } from 'node:stream/consumers';
 import test from 'ava';
+import { testUnless } from '../left-out.js';
 import { runCli } from './run-cli.js';
 
 const RUN = resolve(import.meta.dirname, '../../bin/run.js');
@@ -18,6 +19,8 @@ const PRINTING = [
   ['verify', 'SNAPSHOT', '--json'],
   ['--help'],
 ];
+
+const withoutFull = existsSync('/dev/full') ? undefined : 'there is no /dev/full';
 
 let folder = '';
 let snapshot = '';
@@ -35,8 +38,7 @@ for (const words of PRINTING) {
     t.notRegex(stderr, /Error|EPIPE|at /);
   });
 
-  const full = existsSync('/dev/full') ? test : test.skip;
-  full(`${words.join(' ')} exits 74 when standard output is full (needs /dev/full)`, async (t) => {
+  testUnless(withoutFull, `${words.join(' ')} exits 74 when standard output is full`, async (t) => {
     const device = openSync('/dev/full', 'w');
     const { exitCode, stderr } = await runInto(device, words);
     closeSync(device);
