@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ExecutionContext } from 'ava';
 import { execa } from 'execa';
+import { openBpfFileSystem } from './bpf-file-system.js';
 
 // What is in the kernel, as bpftool and /proc tell it.
 
@@ -39,16 +40,7 @@ export async function stillThere(ids: BpfIds, patienceMs = 10_000): Promise<stri
 
 /** Paths of all that is pinned in bpffs. */
 export async function pinned(): Promise<string[]> {
-  const { stdout } = await execa('find', [
-    '/sys/fs/bpf',
-    '-mindepth',
-    '1',
-    '-name',
-    '*tlsnap*',
-    '-not',
-    '-name',
-    'tlsnap-test-*',
-  ]);
+  const { stdout } = await execa('find', ['/sys/fs/bpf', '-mindepth', '1', '-name', '*tlsnap*']);
   return stdout.split('\n').filter((line) => line !== '');
 }
 
@@ -65,9 +57,8 @@ export async function attachOther(
 ): Promise<() => Promise<number>> {
   const object = join(directory, 'other.bpf.o');
   await compileBpf('other.bpf.c', object);
-  const pin = `/sys/fs/bpf/tlsnap-test-${process.pid}-${Date.now()}`;
+  const pin = join(await openBpfFileSystem(t), 'other');
   await execa('bpftool', ['prog', 'load', object, pin]);
-  t.teardown(() => execa('rm', ['-f', pin]));
   await execa('bpftool', ['cgroup', 'attach', cgroup, 'cgroup_inet_egress', 'pinned', pin, 'multi']);
   const { map_ids: maps = [] } = (await bpftool('prog', 'show', 'pinned', pin)) as { map_ids?: number[] };
   return async () => {
@@ -87,9 +78,8 @@ export async function keptSockets(
   const maps = (await bpftool('map', 'show')) as { id: number; type: string }[];
   const held = new Set(heldBy(pid).map);
   const storage = maps.find(({ id, type }) => type === 'sk_storage' && held.has(id));
-  const pin = `/sys/fs/bpf/tlsnap-test-${process.pid}-${Date.now()}-kept`;
+  const pin = join(await openBpfFileSystem(t), 'kept');
   await execa('bpftool', ['iter', 'pin', object, pin, 'map', 'id', String(storage?.id)]);
-  t.teardown(() => execa('rm', ['-f', pin]));
   return async () => {
     const { stdout } = await execa('cat', [pin]);
     return stdout

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { execa } from 'execa';
@@ -12,6 +12,7 @@ import { CHUNK_FLAGS, LAYOUT, RECORD_TYPE } from '../../src/native/layout.js';
 import { recordAt } from '../../src/native/records.js';
 import type { Fingerprint } from '../../src/snapshot/schema/fingerprint.js';
 import { reasonAgainstCommands, reasonAgainstLiveTests, testUnless } from '../left-out.js';
+import { openBpfFileSystem } from './bpf-file-system.js';
 import { assertVerifies, pythonExecutable } from './judge.js';
 import { type Captured, openStage, PROJECT, type Stage, TLSNAP, until } from './live.js';
 import { startTlsServer } from './programs.js';
@@ -136,9 +137,7 @@ testUnless(reason, "bpftool prints a running capture's map by field name", async
 });
 
 testUnless(reason, 'bpftool loads the shipped object as it is, and knows the map by its types', async (t) => {
-  const pins = `/sys/fs/bpf/tlsnap-test-${process.pid}`;
-  await mkdir(pins);
-  t.teardown(() => rm(pins, { recursive: true, force: true }));
+  const pins = await openBpfFileSystem(t);
   const object = join(PROJECT, 'bpf/build/tlsnap.bpf.o');
   await execa('bpftool', ['prog', 'loadall', object, join(pins, 'programs'), 'pinmaps', join(pins, 'maps')]);
   const map = join(pins, 'maps/fingerprints');
