@@ -79,7 +79,12 @@ export const redactFlag = Flags.string({
 /** Which connections a live command follows. */
 export const scopeFlags = {
   cgroup: Flags.string({ helpValue: 'PATH', description: 'watch only this cgroup2 directory and what is below it' }),
-  netns: Flags.integer({ helpValue: 'INO', min: 1, description: 'watch only this network namespace, by inode' }),
+  netns: Flags.integer({
+    helpValue: 'INO',
+    min: 1,
+    max: 0xffff_ffff,
+    description: 'watch only this network namespace, by inode',
+  }),
   pid: Flags.integer({ helpValue: 'PID', min: 1, description: 'watch only this process and its descendants' }),
   port: Flags.integer({
     helpValue: 'PORT',

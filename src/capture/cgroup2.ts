@@ -26,7 +26,7 @@ export function findCgroup(asked: string | undefined, procfs = new Procfs()): Wa
   if (asked === undefined) return { directory: mount ?? '', mount, path: '/' };
   const directory = mount === null || isCgroup2(asked) ? asked : join(mount, asked);
   if (!isCgroup2(directory)) {
-    throw new TlsnapError('usage', asked, 'is not a cgroup2 directory', [
+    throw new TlsnapError('usage', '--cgroup', `${asked} is not a cgroup2 directory`, [
       `Name a directory below ${mount ?? 'a cgroup2 mount'}.`,
     ]);
   }

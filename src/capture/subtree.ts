@@ -34,7 +34,7 @@ export function assertProcess(pid: number, procfs = new Procfs()): void {
 }
 
 function noSuchProcess(pid: number): TlsnapError {
-  return new TlsnapError('usage', `pid ${pid}`, 'no such process', [
+  return new TlsnapError('usage', '--pid', `no such process: ${pid}`, [
     'Name the pid of a running process, as ps shows it.',
   ]);
 }

@@ -143,22 +143,31 @@ testUnless(reason, '--netns keeps what happens in that network namespace, and co
   assertCounts(t, captured, { connections: 2, hellos: 0 });
 });
 
-testUnless(reason, 'a pid of nobody and too many ports are refused before anything is attached', async (t) => {
-  const stage = await openStage(t);
-  const output = join(stage.directory, 'refused.tlsnap.tar.gz');
-  const ports = Array.from({ length: 17 }, (_, index) => ['--port', String(index + 1)]).flat();
-  for (const [flags, message] of [
-    [['--pid', '4194304'], /pid 4194304: no such process/],
-    [ports, /--port: 17 ports, and at most 16/],
-    [['--port', '65536'], /65536/],
-    [['--direction', 'both'], /outbound, inbound/],
-  ] as const) {
-    const args = [TLSNAP, 'capture', '--cgroup', stage.cgroup, '--window', '1s', '--output', output, ...flags];
-    const { exitCode, stderr } = await execa(process.execPath, args, { reject: false });
-    t.is(exitCode, 2, stderr);
-    t.regex(stderr, message);
-  }
-});
+testUnless(
+  reason,
+  'what no connection can be of is refused by the name of the flag, before anything is attached',
+  async (t) => {
+    const stage = await openStage(t);
+    const output = join(stage.directory, 'refused.tlsnap.tar.gz');
+    const ports = Array.from({ length: 17 }, (_, index) => ['--port', String(index + 1)]).flat();
+    for (const [flags, message] of [
+      [['--pid', '4194304'], /--pid: no such process: 4194304/],
+      [['--pid', '0'], /--pid[^]*equal to 1/],
+      [['--netns', '4294967296'], /--netns[^]*4294967295/],
+      [ports, /--port: 17 ports, and at most 16/],
+      [['--port', '65536'], /65536/],
+      [['--port', 'https'], /--port[^]*integer/],
+      [['--direction', 'both'], /--direction[^]*outbound, inbound/],
+      [['--cgroup', '/proc'], /--cgroup: \/proc is not a cgroup2 directory/],
+    ] as const) {
+      const cgroup = flags[0] === '--cgroup' ? [] : ['--cgroup', stage.cgroup];
+      const args = [TLSNAP, 'capture', ...cgroup, '--window', '1s', '--output', output, ...flags];
+      const { exitCode, stderr } = await execa(process.execPath, args, { reject: false });
+      t.is(exitCode, 2, stderr);
+      t.regex(stderr, message);
+    }
+  },
+);
 
 /** Connections that were left out, and hellos; and that the sums add up. */
 function assertCounts(
