@@ -189,6 +189,7 @@ class RecorderWrap : public Napi::ObjectWrap<RecorderWrap> {
                         InstanceMethod<&RecorderWrap::Fingerprints>("fingerprints"),
                         InstanceMethod<&RecorderWrap::Slots>("slots"),
                         InstanceMethod<&RecorderWrap::Processes>("processes"),
+                        InstanceMethod<&RecorderWrap::IsAttached>("isAttached"),
                         InstanceMethod<&RecorderWrap::Entries>("entries")});
   }
 
@@ -221,6 +222,11 @@ class RecorderWrap : public Napi::ObjectWrap<RecorderWrap> {
 
   Napi::Value Processes(const Napi::CallbackInfo& info) {
     return BytesToValue(info.Env(), Guard(info.Env(), [&] { return recorder_.Processes(); }));
+  }
+
+  Napi::Value IsAttached(const Napi::CallbackInfo& info) {
+    const std::string program = info[0].As<Napi::String>();
+    return Napi::Boolean::New(info.Env(), Guard(info.Env(), [&] { return recorder_.IsAttached(program); }));
   }
 
   Napi::Value Entries(const Napi::CallbackInfo& info) {

@@ -162,6 +162,17 @@ std::vector<uint8_t> Recorder::Processes() const {
   return out;
 }
 
+bool Recorder::IsAttached(const std::string& program) const {
+  const int pin = bpf_obj_get((directory_ + "/link_" + program).c_str());
+  if (pin == -ENOENT || (pin < 0 && errno == ENOENT)) return false;
+  const Fd link(static_cast<int>(check(pin, "open a pinned link")));
+  bpf_link_info info = {};
+  uint32_t length = sizeof(info);
+  check(bpf_obj_get_info_by_fd(link.get(), &info, &length), "read link info");
+  // Links of tracepoints cannot be taken off: they are attached while there is one.
+  return info.type != BPF_LINK_TYPE_CGROUP || info.cgroup.cgroup_id != 0;
+}
+
 uint64_t Recorder::FingerprintCount() const {
   return CountEntries<tlsnap_fingerprint_key, tlsnap_fingerprint>(Open("fingerprints").get(), kBatch);
 }

@@ -37,6 +37,9 @@ class Recorder {
   // Process records by time, then exit records.
   std::vector<uint8_t> Processes() const;
 
+  // Whether the link of this program is still pinned, and on its hook: it leaves a cgroup that is removed, or by force.
+  bool IsAttached(const std::string& program) const;
+
   // Entries in the maps of fingerprints and of processes.
   uint64_t FingerprintCount() const;
   uint64_t ProcessCount() const;

@@ -80,7 +80,7 @@ async function writeSpool(
   options: DumpOptions,
   carver: Carver,
 ): Promise<void> {
-  const { facts, clocks, counters, slots, processes, fingerprints } = reading;
+  const { facts, clocks, counters, slots, processes, fingerprints, detached } = reading;
   const note = (one: Note): void => spool.append(FRAME.note, Buffer.from(JSON.stringify(one)));
   const { mount } = findCgroup(undefined);
   const notes = new HostNotes(reader, { mount, cgroup: facts.cgroup, scope: facts.scope }, note);
@@ -121,6 +121,10 @@ async function writeSpool(
   notes.cgroups();
   const [settled, holders] = await Promise.all([watcher.settle(SETTLE_MS), notes.sockets('end')]);
   for (const text of unreadProcesses(settled, watcher)) note({ note: 'limit', text });
+  if (detached.length > 0) {
+    const text = `The recorder's ${detached.join(', ')} had been taken off, or its cgroup was removed: what they would have seen since is not in any sum.`;
+    note({ note: 'limit', text });
+  }
   const gone = counters.RECORDED - watcher.seen;
   if (gone > 0)
     note({ note: 'limit', text: `What the kernel knew of ${gone} processes was overwritten by newer ones.` });

@@ -1,4 +1,4 @@
-import { existsSync, lstatSync, mkdirSync, readdirSync, rmdirSync, statfsSync, unlinkSync } from 'node:fs';
+import { lstatSync, mkdirSync, readdirSync, rmdirSync, statfsSync, unlinkSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { ioError, TlsnapError } from '../errors.js';
 
@@ -15,8 +15,7 @@ export function makePins(directory: string): void {
 /** @throws TlsnapError where a recorder is there already, or none can be */
 export function assertNoPins(directory: string): void {
   assertBpfFileSystem(directory);
-  if (!existsSync(directory)) return;
-  assertOurs(directory);
+  if (!hasPins(directory)) return;
   throw new TlsnapError('usage', directory, 'a recorder runs already, or one was left half made', [
     'Look at it with: tlsnap record status',
     'End it with: tlsnap record stop',
@@ -49,6 +48,7 @@ export function removePins(directory: string): void {
     for (const name of names) if (PIN_NAME.test(name)) unlinkSync(join(directory, name));
     rmdirSync(directory);
   } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOTEMPTY') throw foreignPins(directory, error);
     throw pinsError(directory, error);
   }
 }
@@ -67,9 +67,14 @@ function assertOurs(directory: string): void {
     throw pinsError(directory, error);
   }
   const { uid, mode } = found;
-  if (found.isDirectory() && uid === process.geteuid?.() && (mode & 0o077) === 0) return;
+  if (!found.isDirectory()) {
+    throw new TlsnapError('input', directory, 'is not a folder, and so not a recorder', [
+      'Remove it, or name another.',
+    ]);
+  }
+  if (uid === process.geteuid?.() && (mode & 0o077) === 0) return;
   throw new TlsnapError('permission', directory, `belongs to user ${uid}, mode ${(mode & 0o7777).toString(8)}`, [
-    uid === 0
+    uid === 0 && process.geteuid?.() !== 0
       ? 'Run it as root.'
       : 'Remove it as its owner: a recorder is a folder of the user who started it, mode 0700.',
   ]);
@@ -85,6 +90,18 @@ function assertBpfFileSystem(directory: string): void {
   throw new TlsnapError('unavailable', parent, 'is not a BPF file system, in which alone a recorder can be pinned', [
     `Mount it with: mount -t bpf bpf ${parent}`,
   ]);
+}
+
+/** The recorder is gone by then. */
+function foreignPins(directory: string, cause: unknown): TlsnapError {
+  const others = readdirSync(directory).join(', ');
+  return new TlsnapError(
+    'io',
+    directory,
+    `nothing is recorded any more, but the folder holds what is not a recorder's: ${others}`,
+    ['Look at it, and remove the folder.'],
+    cause,
+  );
 }
 
 function pinsError(directory: string, error: unknown): unknown {

@@ -46,6 +46,8 @@ export interface RecorderStatus {
   readonly processes: { readonly size: number; readonly used: number; readonly overwritten: number };
   readonly fingerprints: { readonly size: number; readonly used: number; readonly refused: number };
   readonly connections: { readonly seen: number; readonly filtered: number };
+  /** Programs that are not on their hooks any more, because their cgroup is gone or somebody took them off. */
+  readonly detached: readonly string[];
 }
 
 /** Loads, attaches and pins. When it returns, every handshake from now on is recorded, and this process is not needed. */
@@ -115,7 +117,7 @@ function sizeOf(memoryBytes: number): RecorderSize {
   return { slots, processes };
 }
 
-function statusOf(pins: string, { facts, counters, slots, entries }: RecorderFill): RecorderStatus {
+function statusOf(pins: string, { facts, counters, slots, entries, detached }: RecorderFill): RecorderStatus {
   const clock = new WallClock(facts.clocks);
   return {
     running: true,
@@ -135,6 +137,7 @@ function statusOf(pins: string, { facts, counters, slots, entries }: RecorderFil
     },
     fingerprints: { size: facts.mapEntries, used: entries.fingerprints, refused: counters.MAP_FULL },
     connections: { seen: counters.CONNECTED + counters.ACCEPTED, filtered: counters.FILTERED },
+    detached,
   };
 }
 

@@ -72,6 +72,8 @@ export interface NativeRecorder {
   slots(): RecordedSlots;
   /** Process records by time, then exit records. */
   processes(): Buffer;
+  /** Whether a program's link is still pinned and on its hook. */
+  isAttached(program: string): boolean;
   /** How full the two maps are. */
   entries(): { fingerprints: number; processes: number };
 }

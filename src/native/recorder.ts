@@ -33,6 +33,8 @@ export interface RecorderReading {
   readonly processes: Buffer;
   /** See NativeSession.fingerprints. */
   readonly fingerprints: Buffer;
+  /** Programs that are not on their hooks any more: what they would have seen is in no sum. */
+  readonly detached: readonly string[];
 }
 
 export interface RecorderFill {
@@ -40,6 +42,8 @@ export interface RecorderFill {
   readonly counters: Counters;
   readonly slots: RecordedSlots;
   readonly entries: { readonly fingerprints: number; readonly processes: number };
+  /** See RecorderReading.detached. */
+  readonly detached: readonly string[];
 }
 
 /**
@@ -55,7 +59,8 @@ export function readRecorder(directory: string): RecorderReading {
     const slots = recorder.slots();
     const { OVERWRITTEN } = namedCounters(recorder.counters());
     const [processes, fingerprints] = [recorder.processes(), recorder.fingerprints()];
-    return { facts, clocks, counters: { ...before, OVERWRITTEN }, slots, processes, fingerprints };
+    const detached = detachedPrograms(recorder, facts);
+    return { facts, clocks, counters: { ...before, OVERWRITTEN }, slots, processes, fingerprints, detached };
   });
 }
 
@@ -66,12 +71,17 @@ export function readRecorderFill(directory: string): RecorderFill {
     counters: namedCounters(recorder.counters()),
     slots: recorder.slots(),
     entries: recorder.entries(),
+    detached: detachedPrograms(recorder, facts),
   }));
 }
 
 /** Which programs this build loads. */
 export function buildDigest(): string {
   return createHash('sha256').update(readFileSync(BPF_OBJECT)).digest('hex');
+}
+
+function detachedPrograms(recorder: NativeRecorder, { programs }: RecorderFacts): string[] {
+  return programs.map(({ name }) => name).filter((name) => !recorder.isAttached(name));
 }
 
 function reading<T>(directory: string, read: (recorder: NativeRecorder, facts: RecorderFacts) => T): T {

@@ -234,11 +234,15 @@ export async function untilListening(pid: number, port: number, timeoutMs = 10_0
 }
 
 /** Resolves when `condition` holds. What it throws counts as not yet. */
-export async function until(what: string, timeoutMs: number, condition: () => boolean): Promise<void> {
+export async function until(
+  what: string,
+  timeoutMs: number,
+  condition: () => boolean | Promise<boolean>,
+): Promise<void> {
   const deadline = performance.now() + timeoutMs;
   for (;;) {
     try {
-      if (condition()) return;
+      if (await condition()) return;
     } catch {
       // Not there yet.
     }

@@ -1,11 +1,11 @@
 import { chownSync, existsSync, mkdirSync, readFileSync, rmdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import type { ExecutionContext } from 'ava';
 import { execa } from 'execa';
 import { reasonAgainstCommands, reasonAgainstLiveTests, testUnless } from '../left-out.js';
-import { assertVerifies, executableOf, onPort } from './judge.js';
-import { type Captured, freePort, openStage, PROJECT, readCaptured, type Stage, TLSNAP } from './live.js';
+import { executableOf, onPort } from './judge.js';
+import { type Captured, freePort, openStage, PROJECT, type Stage, TLSNAP } from './live.js';
 import { outputOf, startTlsServer, writeHello } from './programs.js';
+import { attached, dump, fails, pinsFor, start, tlsnap, untilNothing } from './recorder-commands.js';
 
 // The flight recorder, as a user runs it. What the kernel has attached is what bpftool says.
 
@@ -16,7 +16,7 @@ const UNIT = join(PROJECT, 'docs/tlsnap-recorder.service');
 testUnless(reason, 'a recorder works without a process, and is dumped while it goes on', async (t) => {
   const stage = await openStage(t);
   const { port, server } = await startTlsServer(stage);
-  const pins = pinsFor(t);
+  const pins = await pinsFor(t);
   t.is((await start(stage, pins)).exitCode, 0);
   t.is(statSync(pins).mode & 0o7777, 0o700);
   t.is((await attached(stage)).length, 3);
@@ -57,7 +57,7 @@ testUnless(reason, 'the newest hellos stay, and how many older ones were overwri
   const stage = await openStage(t);
   const { file } = await writeHello(stage.directory);
   const port = await freePort();
-  const pins = pinsFor(t);
+  const pins = await pinsFor(t);
   await start(stage, pins, '--memory', '1MiB');
   const count = 500;
   const sender = stage.start('python3', ['-c', SEND, String(port), file, String(count)]);
@@ -90,7 +90,7 @@ testUnless(
   'a second start, no recorder, pins of something else and half a recorder are told apart',
   async (t) => {
     const stage = await openStage(t);
-    const pins = pinsFor(t);
+    const pins = await pinsFor(t);
     const on = ['--pins', pins];
     for (const command of ['dump', 'stop']) await fails(t, 69, /no recorder runs/, command, ...on);
     t.regex((await tlsnap('record', 'status', ...on)).stdout, /^no recorder runs at/);
@@ -113,7 +113,7 @@ testUnless(
 testUnless(reason, 'what its flags leave out is counted, in the kernel, and not recorded', async (t) => {
   const stage = await openStage(t);
   const { port } = await startTlsServer(stage);
-  const pins = pinsFor(t);
+  const pins = await pinsFor(t);
   t.is((await start(stage, pins, '--direction', 'outbound', '--port', String(port))).exitCode, 0);
   await connect(stage, port);
   const { handshakes, snapshot } = await dump(t, stage, pins);
@@ -133,7 +133,7 @@ testUnless(reason, 'what its flags leave out is counted, in the kernel, and not 
 testUnless(reason, 'where no BPF file system is mounted, and of too little memory, a start says so', async (t) => {
   const stage = await openStage(t);
   await fails(t, 69, /is not a BPF file system/, 'start', '--pins', join(stage.directory, 'tlsnap'));
-  await fails(t, 2, /--memory: 4096 bytes are less/, 'start', '--pins', pinsFor(t), '--memory', '4KiB');
+  await fails(t, 2, /--memory: 4096 bytes are less/, 'start', '--pins', await pinsFor(t), '--memory', '4KiB');
 });
 
 testUnless(
@@ -141,7 +141,7 @@ testUnless(
   'another user can neither read nor change the pins, nor put a recorder there for root',
   async (t) => {
     const stage = await openStage(t);
-    const pins = pinsFor(t);
+    const pins = await pinsFor(t);
     await start(stage, pins);
     const nobody = ['--reuid', '65534', '--regid', '65534', '--clear-groups'];
     for (const command of [
@@ -185,7 +185,7 @@ testUnless(reason, 'the systemd unit is well-formed, and its capabilities are en
   const capabilities = /^CapabilityBoundingSet=(.*)$/m.exec(unit)?.[1]?.split(' ') ?? [];
   const bounding = ['-all', ...capabilities.map((name) => name.replace(/^CAP_/, '+').toLowerCase())].join(',');
   const limited = ['--bounding-set', bounding, '--inh-caps=-all', '--no-new-privs'];
-  const pins = pinsFor(t);
+  const pins = await pinsFor(t);
   for (const command of [['start', '--cgroup', stage.cgroup], ['status'], ['stop']]) {
     const args = [...limited, process.execPath, TLSNAP, 'record', ...command, '--pins', pins];
     const result = await execa('setpriv', args, { reject: false });
@@ -210,57 +210,8 @@ for _ in range(count):
     server.close()
 `;
 
-/** A folder of pins that is gone when the test is over, whatever it came to. */
-function pinsFor(t: ExecutionContext): string {
-  const pins = `/sys/fs/bpf/tlsnap-test-${process.pid}-${Math.random().toString(36).slice(2, 8)}`;
-  t.teardown(async () => {
-    if (existsSync(pins)) await tlsnap('record', 'stop', '--pins', pins);
-  });
-  return pins;
-}
-
-function tlsnap(...args: readonly string[]) {
-  return execa(process.execPath, [TLSNAP, ...args], { reject: false, timeout: 60_000 });
-}
-
-function start(stage: Stage, pins: string, ...flags: readonly string[]) {
-  return tlsnap('record', 'start', '--pins', pins, '--cgroup', stage.cgroup, ...flags);
-}
-
-let dumps = 0;
-
-async function dump(t: ExecutionContext, stage: Stage, pins: string): Promise<Captured> {
-  const path = join(stage.directory, `dump-${dumps++}.tlsnap.tar.gz`);
-  const { exitCode, stderr } = await tlsnap('record', 'dump', '--pins', pins, '--output', path);
-  t.true(exitCode === 0 || exitCode === 1, stderr);
-  await assertVerifies(t, path);
-  return { ...(await readCaptured(path)), exitCode, stderr };
-}
-
-async function fails(t: ExecutionContext, code: number, message: RegExp, ...args: readonly string[]): Promise<void> {
-  const { exitCode, stdout } = await tlsnap('record', ...args, '--json');
-  t.is(exitCode, code, stdout);
-  t.regex((JSON.parse(stdout) as { error: { message: string } }).error.message, message);
-}
-
 async function connect(stage: Stage, port: number): Promise<void> {
   await stage.run('openssl', ['s_client', '-connect', `127.0.0.1:${port}`]);
-}
-
-/** The programs on the stage's cgroup. */
-async function attached(stage: Stage): Promise<unknown[]> {
-  const { stdout } = await execa('bpftool', ['--json', 'cgroup', 'show', stage.cgroup]);
-  return stdout === '' ? [] : (JSON.parse(stdout) as unknown[]);
-}
-
-async function untilNothing(stage: Stage): Promise<void> {
-  let left: unknown[] = [];
-  // The kernel takes a link off a moment after its last pin is gone.
-  for (let time = 0; time < 100; time++) {
-    left = await attached(stage);
-    if (left.length === 0) return;
-  }
-  throw new Error(`still attached: ${JSON.stringify(left)}`);
 }
 
 function rawOf({ hello, flow }: Captured['handshakes'][number]): string {

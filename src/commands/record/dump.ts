@@ -12,7 +12,7 @@ export default class RecordDump extends BaseCommand {
   static override summary = 'make a signed snapshot of what the flight recorder holds, while it goes on';
   static override description =
     'Reads the recorder first and at once; then /proc, for the processes that are still there. Nothing is taken out of the recorder. ' +
-    'Exit code 1 when hellos were overwritten before the dump, or a feed has a hit.';
+    'Exit code 1 when hellos were overwritten before the dump, a part of the recorder is off its hook, or a feed has a hit.';
   static override examples = [
     '<%= config.bin %> <%= command.id %>',
     '<%= config.bin %> <%= command.id %> --output /mnt/usb/web1.tlsnap.tar.gz --key /mnt/usb/responder --case 2026-117',
@@ -53,7 +53,8 @@ export default class RecordDump extends BaseCommand {
     });
     const { snapshot, handshakes, processes, hits } = captured;
     const { coverage, signer, window } = snapshot.manifest;
-    if (Object.keys(coverage.lossesByKind).length > 0 || hits.length > 0) this.found();
+    const incomplete = Object.keys(coverage.lossesByKind).length > 0 || reading.detached.length > 0;
+    if (incomplete || hits.length > 0) this.found();
     const lines = flags.quiet ? [] : coverageBlock(captured, hits);
     for (const line of lines) this.logToStderr(printable(line));
     const { path, manifestSha256 } = snapshot;
