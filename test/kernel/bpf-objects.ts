@@ -17,11 +17,21 @@ export interface BpfIds {
 export function heldBy(pid: number): BpfIds {
   const ids = { prog: new Set<number>(), link: new Set<number>(), map: new Set<number>() };
   for (const fd of readdirSync(`/proc/${pid}/fdinfo`)) {
-    const text = readFileSync(`/proc/${pid}/fdinfo/${fd}`, 'latin1');
+    const text = fdInfo(pid, fd);
     for (const [, kind = '', id] of text.matchAll(/^(prog|link|map)_id:\s*(\d+)$/gm))
       ids[kind as keyof BpfIds].add(Number(id));
   }
   return { prog: [...ids.prog], link: [...ids.link], map: [...ids.map] };
+}
+
+/** Nothing of a descriptor that was closed since it was listed. */
+function fdInfo(pid: number, fd: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/fdinfo/${fd}`, 'latin1');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return '';
+    throw error;
+  }
 }
 
 /** Those of the ids that the kernel still knows. It frees programs and maps a moment after the last descriptor is closed. */

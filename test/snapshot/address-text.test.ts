@@ -17,7 +17,10 @@ testUnless(
       fc.array(fc.oneof(fc.constant(0), fc.constant(0), fc.nat(0xffff)), { minLength: 8, maxLength: 8 }),
       300,
     );
-    const addresses = samples.map((groups) => Buffer.from(groups.flatMap((group) => [group >> 8, group & 0xff])));
+    // Mapped IPv4 has its own test: Python 3.11 writes it in groups.
+    const addresses = samples
+      .filter((groups) => groups.slice(0, 6).join() !== '0,0,0,0,0,65535')
+      .map((groups) => Buffer.from(groups.flatMap((group) => [group >> 8, group & 0xff])));
     const script =
       'import sys, ipaddress\nfor line in sys.stdin: print(ipaddress.IPv6Address(bytes.fromhex(line.strip())))';
     const { stdout } = await execa('python3', ['-c', script], {
