@@ -173,8 +173,10 @@ function withDigest(row: Process, gone: Process | undefined): Process {
   return { ...row, exeSize, exeSha256, exeBuildId, exeHashedFrom, errors: [...row.errors, ...found] };
 }
 
+/** An ending process has no memory left, and /proc an empty list of its arguments. */
 function isMissing(row: Process, name: string): boolean {
   const base = name.replace(/Raw$/, '');
+  if (base === 'cmdline') return row.cmdline === null || row.cmdline.length === 0;
   return (row as unknown as Record<string, unknown>)[base] === null;
 }
 

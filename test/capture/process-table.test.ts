@@ -29,6 +29,12 @@ test('what /proc said stays, and the kernel fills in the rest', (t) => {
   t.like(row, { uid: 1000, cwd: '/root', ppid: 7, exeInode: '99', sources: ['proc', 'kernel'] });
 });
 
+test('the arguments that a process had are kept, though it was ending when /proc was read', (t) => {
+  const table = tableOf({ ...CURL, cmdline: Buffer.from('curl\0-k\0') });
+  table.read({ ...READ, cmdline: [] });
+  t.deepEqual([...table.rows(String)][0]?.cmdline, ['curl', '-k']);
+});
+
 test('one pid with two start times is two processes, each with its own end', (t) => {
   const table = tableOf(CURL, { ...CURL, startNs: 2_000n, comm: 'sh', exe: ['sh', 'bin'] });
   for (const record of kernelRecords(exitBytes(42, 1_000n, 256, 1_500n))) {
