@@ -85,6 +85,10 @@ static __noinline int record_fingerprint(struct tlsnap_connection *connection, _
 		fresh.cgroup_id = connection->owner.cgroup_id;
 		fresh.uid = connection->owner.uid;
 		fresh.ppid = connection->owner.ppid;
+		fresh.side = side;
+		fresh.flags = TLSNAP_FINGERPRINT_HASHED;
+		if (connection->owner.flags & TLSNAP_TASK_SENT)
+			fresh.flags |= TLSNAP_FINGERPRINT_SENT;
 		__builtin_memcpy(fresh.comm, connection->owner.comm, sizeof(fresh.comm));
 		/* Another CPU may have put it there meanwhile; that is as good. */
 		bpf_map_update_elem(&fingerprints, &key, &fresh, BPF_NOEXIST);

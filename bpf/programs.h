@@ -51,6 +51,7 @@ struct tlsnap_vocabulary {
 	enum tlsnap_role role;
 	enum tlsnap_chunk_flags chunk_flags;
 	enum tlsnap_task_flags task_flags;
+	enum tlsnap_fingerprint_flags fingerprint_flags;
 	enum tlsnap_counter counter;
 	enum tlsnap_side side;
 };

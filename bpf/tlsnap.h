@@ -216,6 +216,11 @@ enum tlsnap_side {
 	TLSNAP_SIDE_SERVER = 1, /* the process answered it */
 };
 
+enum tlsnap_fingerprint_flags {
+	TLSNAP_FINGERPRINT_HASHED = 1 << 0, /* by the kernel programs; nobody else writes entries */
+	TLSNAP_FINGERPRINT_SENT = 1 << 1, /* the process is known because it sent, as each that answers is */
+};
+
 /* Which process has which fingerprint: the key and value of the map `fingerprints`. */
 struct tlsnap_fingerprint_key {
 	tlsnap_u64 pid;
@@ -233,8 +238,8 @@ struct tlsnap_fingerprint {
 	tlsnap_u64 cgroup_id;
 	tlsnap_u32 uid;
 	tlsnap_u32 ppid;
-	tlsnap_u32 flags; /* none is defined yet */
-	tlsnap_u32 reserved;
+	tlsnap_u32 flags; /* enum tlsnap_fingerprint_flags */
+	tlsnap_u32 side; /* as in the key */
 	char comm[TLSNAP_COMM_LENGTH];
 };
 

@@ -20,7 +20,16 @@ const STRUCTS = [
   'fingerprint_key',
   'fingerprint',
 ];
-const ENUMS = ['record_type', 'direction_kind', 'role', 'chunk_flags', 'task_flags', 'counter', 'side'];
+const ENUMS = [
+  'record_type',
+  'direction_kind',
+  'role',
+  'chunk_flags',
+  'task_flags',
+  'fingerprint_flags',
+  'counter',
+  'side',
+];
 
 export function generate(project: string): Promise<ReadonlyMap<string, string>> {
   const object = join(project, 'bpf/build/tlsnap.bpf.o');

@@ -36,7 +36,7 @@ export class FingerprintTable {
   /** The rows of `fingerprints.ndjson`. */
   *rows(formatBoot: (bootTimeNs: bigint) => string): Generator<Fingerprint> {
     for (const entry of this.#kernel) {
-      const { pid, startTimeNs, ja3, ja3Sha256, count, side, comm, uid, ppid, cgroupId } = entry;
+      const { pid, startTimeNs, ja3, ja3Sha256, count, side, comm, uid, ppid, cgroupId, sent } = entry;
       yield {
         pid,
         startTimeNs: String(startTimeNs),
@@ -52,7 +52,7 @@ export class FingerprintTable {
         cgroupId: String(cgroupId),
         side,
         hashedBy: 'kernel',
-        flags: [],
+        flags: sent ? ['sent'] : [],
       };
     }
     for (const { facts, count, first, last } of this.#user.values()) {

@@ -170,7 +170,7 @@ export const LAYOUT = {
       uid: [64, 4],
       ppid: [68, 4],
       flags: [72, 4],
-      reserved: [76, 4],
+      side: [76, 4],
       comm: [80, 16],
     },
   },
@@ -185,6 +185,8 @@ export const ROLE = { CONNECTED: 0, ACCEPTED: 1 } as const;
 export const CHUNK_FLAGS = { SSLV2: 1, CONTINUED: 2, SPECULATIVE: 4, LISTENER: 8, OWNER: 16, HASHED: 32 } as const;
 
 export const TASK_FLAGS = { KTHREAD: 1, SENT: 2 } as const;
+
+export const FINGERPRINT_FLAGS = { HASHED: 1, SENT: 2 } as const;
 
 export const COUNTER = {
   CONNECTED: 0,

@@ -1,4 +1,4 @@
-import { CHUNK_FLAGS, LAYOUT, RECORD_TYPE, ROLE, SIDE, TASK_FLAGS } from './layout.js';
+import { CHUNK_FLAGS, FINGERPRINT_FLAGS, LAYOUT, RECORD_TYPE, ROLE, SIDE, TASK_FLAGS } from './layout.js';
 
 /** A process as the kernel saw it act. Text is the kernel's bytes up to the first NUL. */
 export interface KernelTask {
@@ -116,6 +116,8 @@ export interface FingerprintEntry extends KernelJa3 {
   readonly uid: number;
   readonly ppid: number;
   readonly comm: Buffer;
+  /** Whether the process is known because it sent on the connection, as each that answers is, not because it made it. */
+  readonly sent: boolean;
 }
 
 /** A span of drained bytes that is no record, as `offset: what is wrong`. */
@@ -186,6 +188,7 @@ export function* fingerprintEntries(bytes: Buffer): Generator<FingerprintEntry> 
       uid: bytes.readUInt32LE(rest + value.members.uid[0]),
       ppid: bytes.readUInt32LE(rest + value.members.ppid[0]),
       comm: textAt(bytes, rest + value.members.comm[0], value.members.comm[1]),
+      sent: (bytes.readUInt32LE(rest + value.members.flags[0]) & FINGERPRINT_FLAGS.SENT) !== 0,
     };
   }
 }

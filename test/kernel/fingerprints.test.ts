@@ -8,7 +8,7 @@ import type { Connection } from '../../scripts/fixtures/tshark-hellos.js';
 import { FRAME } from '../../src/capture/spool.js';
 import { SpoolReader } from '../../src/capture/spool-reader.js';
 import { SpoolWriter } from '../../src/capture/spool-writer.js';
-import { CHUNK_FLAGS, LAYOUT, RECORD_TYPE } from '../../src/native/layout.js';
+import { CHUNK_FLAGS, FINGERPRINT_FLAGS, LAYOUT, RECORD_TYPE, SIDE } from '../../src/native/layout.js';
 import { recordAt } from '../../src/native/records.js';
 import type { Fingerprint } from '../../src/snapshot/schema/fingerprint.js';
 import { reasonAgainstCommands, reasonAgainstLiveTests, testUnless } from '../left-out.js';
@@ -55,6 +55,7 @@ testUnless(
     for (const row of rows) {
       t.is(row.uid, 0);
       t.is(row.ppid, process.pid);
+      t.deepEqual(row.flags, row.hashedBy === 'kernel' && row.side === 'server' ? ['sent'] : []);
       t.true(row.firstTime <= row.lastTime);
       t.is(row.firstTime === row.lastTime, row.count === 1);
       const sender = [first, second].find(({ pid }) => pid === row.pid);
@@ -131,6 +132,10 @@ testUnless(reason, "bpftool prints a running capture's map by field name", async
   t.is(Buffer.from(entry?.key.ja3_md5 ?? []).toString('hex'), ja3);
   t.is(Buffer.from(entry?.value.ja3_sha256 ?? []).toString('hex'), ja3Sha256);
   t.is(entry?.value.count, 2);
+  t.deepEqual(
+    [entry?.key.side, entry?.value.side, entry?.value.flags],
+    [SIDE.CLIENT, SIDE.CLIENT, FINGERPRINT_FLAGS.HASHED],
+  );
   t.is(entry?.value.uid, 0);
   t.is(entry?.value.ppid, process.pid);
   t.is(entry?.value.comm, basename(await pythonExecutable()));
@@ -189,7 +194,15 @@ interface Sender {
 interface MapEntry {
   readonly formatted: {
     readonly key: { pid: number; start_boot_ns: number; ja3_md5: number[]; side: number };
-    readonly value: { ja3_sha256: number[]; count: number; uid: number; ppid: number; comm: string };
+    readonly value: {
+      ja3_sha256: number[];
+      count: number;
+      uid: number;
+      ppid: number;
+      comm: string;
+      side: number;
+      flags: number;
+    };
   };
 }
 

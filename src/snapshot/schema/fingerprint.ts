@@ -19,7 +19,10 @@ export const Fingerprint = Type.Object(
     hashedBy: Type.Enum(['kernel', 'user'], {
       description: 'user where the kernel cannot hash: the same map, filled later',
     }),
-    flags: Type.Array(Type.String(), { description: 'what the kernel said about the entry, by name' }),
+    flags: Type.Array(Type.String(), {
+      description:
+        'what the kernel said about the entry, by name. sent: the process is known because it sent, as each that answers is',
+    }),
   },
   closed,
 );
