@@ -1,3 +1,4 @@
+import { formatEndpoint } from '../snapshot/address-text.js';
 import { padded, printable, shortened } from '../terminal.js';
 import type { HelloSeen, ReplayEvent, ReplayOutput, ReplayProcess } from './replay-event.js';
 
@@ -85,7 +86,7 @@ function rowsOf(event: ReplayEvent): readonly Row[] {
 
 function helloCells(event: HelloSeen): string[] {
   const { kind, role, flow, process, tls, fingerprints, error } = event;
-  const [src, dst] = [endpoint(flow.src, flow.srcPort), endpoint(flow.dst, flow.dstPort)];
+  const [src, dst] = [formatEndpoint(flow.src, flow.srcPort), formatEndpoint(flow.dst, flow.dstPort)];
   const way = role === null ? `${src} > ${dst}` : role === kind ? `> ${dst}` : `< ${src}`;
   const facts = [tls?.serverName, way, tls?.version, tls?.alpn.join(' '), error && `error: ${error}`];
   const check = event.asRecorded && event.asInKernel !== false ? 'ok' : 'DIFFERS';
@@ -112,10 +113,6 @@ function ending(exitCode: number | null): string {
   if (exitCode === null) return '';
   const signal = exitCode & 0x7f;
   return signal === 0 ? `code ${exitCode >> 8}` : `signal ${signal}`;
-}
-
-function endpoint(address: string, port: number): string {
-  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
 /** The last three share what a terminal has, the fingerprint no more than a JA4 needs. */

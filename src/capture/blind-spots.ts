@@ -1,3 +1,4 @@
+import { formatEndpoint } from '../snapshot/address-text.js';
 import type { Socket } from '../snapshot/schema/socket.js';
 import type { HandshakeRow } from '../snapshot/timeline-file.js';
 
@@ -30,7 +31,7 @@ export class BlindSpots {
   hello({ kind, time, flow, tls, process }: HandshakeRow): void {
     if (process?.attribution !== 'none') return;
     if (this.ownerless++ >= SHOWN) return;
-    const ends = `${endpoint(flow.src, flow.srcPort)} to ${endpoint(flow.dst, flow.dstPort)}`;
+    const ends = `${formatEndpoint(flow.src, flow.srcPort)} to ${formatEndpoint(flow.dst, flow.dstPort)}`;
     const name = tls?.serverName == null ? '' : `, ${shortened(tls.serverName)}`;
     this.#ownerless.push(`${kind} hello from ${ends}${name}, at ${time}`);
   }
@@ -64,10 +65,6 @@ interface OlderConnections {
 
 function isLoopback(address: string): boolean {
   return address.startsWith('127.') || address === '::1';
-}
-
-function endpoint(address: string, port: number): string {
-  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
 function shortened(text: string): string {

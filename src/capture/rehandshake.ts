@@ -1,6 +1,6 @@
 import { TlsnapError } from '../errors.js';
 import { closeConnection, requireClosing } from '../native/close-connection.js';
-import { formatAddress, parseAddress } from '../snapshot/address-text.js';
+import { formatAddress, formatEndpoint, parseAddress } from '../snapshot/address-text.js';
 import { readStat } from '../procfs/identity.js';
 import type { Procfs } from '../procfs/procfs.js';
 import type { Socket } from '../snapshot/schema/socket.js';
@@ -67,7 +67,7 @@ export class Rehandshake {
 
 function close(row: Socket, own: ReadonlySet<number>): Closing {
   const { local, remote, owners, netns } = row;
-  const subject = `${endpoint(local)} -> ${remote ? endpoint(remote) : '?'}`;
+  const subject = `${formatEndpoint(local.address, local.port)} -> ${remote ? formatEndpoint(remote.address, remote.port) : '?'}`;
   const whose = `netns ${netns}, ${owners.map(({ pid, comm }) => `pid ${pid} ${comm ?? '?'}`).join(', ')}`;
   if (owners.some(({ pid }) => own.has(pid))) {
     return { action: 'socket-spared', subject, detail: `${whose}: it is the connection by which tlsnap is run` };
@@ -101,10 +101,6 @@ function ancestors(procfs: Procfs): Set<number> {
     }
   }
   return found;
-}
-
-function endpoint({ address, port }: Socket['local']): string {
-  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
 const MAX_CLOSED = 10_000;

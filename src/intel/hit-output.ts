@@ -1,4 +1,5 @@
 import { csvLines } from '../csv.js';
+import { formatEndpoint } from '../snapshot/address-text.js';
 import { table } from '../terminal.js';
 import type { Confidence } from './confidence.js';
 import type { Hit } from './hit.js';
@@ -147,7 +148,7 @@ function tableRow({ first, count }: Group, at: number): (string | number | null)
     `${indicator.type} ${indicator.value}`,
     indicator.description,
     process && `${process.exe ?? process.comm ?? '?'} (${process.pid})`,
-    first.serverName ?? (flow && `${flow.dst}:${flow.dstPort}`),
+    first.serverName ?? (flow && formatEndpoint(flow.dst, flow.dstPort)),
   ];
 }
 

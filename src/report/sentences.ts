@@ -1,4 +1,5 @@
 import type { Hit } from '../intel/hit.js';
+import { formatEndpoint } from '../snapshot/address-text.js';
 import type { Handshake } from '../snapshot/schema/handshake.js';
 import type { Process } from '../snapshot/schema/process.js';
 import { printable } from '../terminal.js';
@@ -16,7 +17,7 @@ export function handshakeSentence({ kind, process, flow, tls, fingerprints, hell
       : [named('JA3S', fingerprints?.ja3s)];
   const parts = [
     `${tls?.version ?? 'TLS'} ${what}${hello.afterRetry ? ' after a retry' : ''}`,
-    `from ${endpoint(flow.src, flow.srcPort)} to ${endpoint(flow.dst, flow.dstPort)}`,
+    `from ${formatEndpoint(flow.src, flow.srcPort)} to ${formatEndpoint(flow.dst, flow.dstPort)}`,
     ...(tls?.serverName == null ? [] : [`for ${tls.serverName}`]),
     ...(process === null ? [] : [`seen by ${who}`]),
     ...prints.filter((part) => part !== null),
@@ -36,11 +37,6 @@ export function processSentence({ pid, comm, exe, cmdline, exitCode }: Process, 
 export function hitSentence({ confidence, indicator, feed }: Hit): string {
   const { type, value, description, line } = indicator;
   return printable(`${confidence}: ${type} ${value}${description ? ` (${description})` : ''}, ${feed} line ${line}`);
-}
-
-/** `192.0.2.1:443`, `[2001:db8::1]:443`. */
-export function endpoint(address: string, port: number): string {
-  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
 function named(name: string, value: string | undefined): string | null {

@@ -29,6 +29,11 @@ export function formatIpv6(first: number, second: number, third: number, fourth:
   return text;
 }
 
+/** `192.0.2.1:443`, `[2001:db8::1]:443`. */
+export function formatEndpoint(address: string, port: number): string {
+  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+}
+
 /** The text of an IPv4 address as a number. */
 export function formatIpv4(value: number): string {
   return `${value >>> 24}.${(value >> 16) & 0xff}.${(value >> 8) & 0xff}.${value & 0xff}`;

@@ -1,5 +1,5 @@
+import { formatEndpoint } from '../../snapshot/address-text.js';
 import type { Handshake } from '../../snapshot/schema/handshake.js';
-import { endpoint } from '../sentences.js';
 import { shown, shownOrNull } from './kept-rows.js';
 import type { HelloGroup } from './page-data.js';
 
@@ -44,7 +44,7 @@ export class HelloGroups {
     const group = hellos.groups.get(key);
     if (group) group.count += 1;
     else if (hellos.groups.size < MAX_GROUPS) {
-      const peer = shown(endpoint(address, port));
+      const peer = shown(formatEndpoint(address, port));
       const fingerprint = shown(print);
       hellos.groups.set(key, { kind, fingerprint, name: shownOrNull(name), peer, count: 1, first: row.time });
     } else hellos.more += 1;

@@ -1,11 +1,11 @@
 import type { Finding } from '../../analysis/finding.js';
 import type { Hit } from '../../intel/hit.js';
+import { formatEndpoint } from '../../snapshot/address-text.js';
 import type { Snapshot } from '../../snapshot/reader.js';
 import type { Fingerprint } from '../../snapshot/schema/fingerprint.js';
 import type { Handshake } from '../../snapshot/schema/handshake.js';
 import type { Socket } from '../../snapshot/schema/socket.js';
 import { type MarkedBatch, NO_HITS, type Renderer } from '../renderer.js';
-import { endpoint } from '../sentences.js';
 import { brief, caseFacts, clock } from './case-facts.js';
 import { coverageLines } from './coverage-lines.js';
 import { type ChartLibrary, pageDocument } from './document.js';
@@ -172,7 +172,7 @@ function hitRow({ confidence, time, indicator, feed, process, serverName, flow, 
     `${type} ${shown(value)}`,
     shownOrNull(description),
     process?.pid == null ? null : `${shown(process.exe ?? process.comm ?? '?')} (${process.pid})`,
-    shownOrNull(serverName ?? (flow && endpoint(flow.dst, flow.dstPort))),
+    shownOrNull(serverName ?? (flow && formatEndpoint(flow.dst, flow.dstPort))),
     shown(why.join('; '), 600),
     shown(`${feed.slice(feed.lastIndexOf('/') + 1)}, line ${line}`),
   ];
@@ -185,8 +185,8 @@ function handshakeRow(row: Handshake, hits: readonly Hit[], day: string): Cell[]
     clock(time, day),
     tls?.helloRetryRequest ? 'server, retry' : kind,
     process?.pid == null ? null : `${shown(process.comm ?? '?')} (${process.pid})`,
-    shown(endpoint(flow.src, flow.srcPort)),
-    shown(endpoint(flow.dst, flow.dstPort)),
+    shown(formatEndpoint(flow.src, flow.srcPort)),
+    shown(formatEndpoint(flow.dst, flow.dstPort)),
     shownOrNull(tls?.serverName),
     hits.length > 0 ? `${hits.length} ${hits.length === 1 ? 'hit' : 'hits'}` : shownOrNull(error),
     shownOrNull(tls?.version),
@@ -208,8 +208,8 @@ function socketRow({ when, proto, state, local, remote, owners }: Socket): Cell[
     when,
     proto,
     state,
-    shown(endpoint(local.address, local.port)),
-    shownOrNull(remote && endpoint(remote.address, remote.port)),
+    shown(formatEndpoint(local.address, local.port)),
+    shownOrNull(remote && formatEndpoint(remote.address, remote.port)),
     names.length === 0 ? null : shown(names.join(', ')),
   ];
 }
