@@ -1,5 +1,6 @@
 import { summaryOf } from '../host/host-facts.js';
 import type { KernelRecord } from '../native/records.js';
+import { formatEndpoint } from '../snapshot/address-text.js';
 import { formatTimeNs } from '../snapshot/time-text.js';
 import { checkRecipients, encryptedName, type Recipients } from '../snapshot/encryption.js';
 import type { Action } from '../snapshot/schema/action.js';
@@ -15,7 +16,7 @@ import { HelloAssembly, type AssembledHello } from './assembly.js';
 import type { CarvedExecutable } from './carver.js';
 import { coverageOf, type Tally } from './coverage.js';
 import { gather, wholeRecords, type Gathered } from './gather.js';
-import { agree, helloRow } from './hello-row.js';
+import { disagreement, helloRow } from './hello-row.js';
 import { Redactor } from './redaction.js';
 import { FRAME, removeSpool } from './spool.js';
 import { placeOf, SpoolReader } from './spool-reader.js';
@@ -98,7 +99,11 @@ function writeHellos(options: ComposeOptions, gathered: Gathered, clock: WallClo
     tally.rows++;
     if (!row.hello.complete) tally.truncated++;
     gathered.blindSpots.hello(row);
-    if (row.kernel && hello.ja3 && !agree(hello.ja3, row.fingerprints)) tally.disagreements++;
+    const dispute = disagreement(hello.ja3, row.fingerprints);
+    if (dispute !== null) {
+      tally.disagreements++;
+      writer.actions.add(disputed(row, dispute));
+    }
     gathered.fingerprints.hello(row, hello.bootTimeNs);
     options.onHello?.(row);
   });
@@ -164,6 +169,12 @@ function factsOf(gathered: Gathered, tally: Tally, redacted: number): SnapshotFa
 
 function copied(sha256: string, { pid, exe }: Process): Action {
   return act('executable-copied', exe ?? `pid ${pid}`, `pid ${pid} sha256 ${sha256}`);
+}
+
+/** Our two implementations differ over a hello: a fact about the tool, which stands beside what it did. */
+function disputed({ time, flow: { src, srcPort, dst, dstPort }, process }: HandshakeRow, detail: string): Action {
+  const subject = `${formatEndpoint(src, srcPort)} -> ${formatEndpoint(dst, dstPort)}`;
+  return { time, action: 'hello-disputed', subject, detail: `pid ${process?.pid ?? '?'}: ${detail}` };
 }
 
 /** What is still to be done when the actions are sealed. */

@@ -44,12 +44,10 @@ export function helloRow(
 }
 
 /** Two implementations hashed the same hello. Where they differ one is wrong, and that is evidence of its own. */
-function disagreement(kernel: KernelJa3 | null, fingerprints: Fingerprints | null): string | null {
-  if (!kernel || agree(kernel, fingerprints)) return null;
-  return `kernel ja3 ${kernel.ja3} is not what the raw bytes give: ${fingerprints?.ja3 ?? 'none'}`;
-}
-
-/** Whether the kernel's digests are those of the raw bytes. */
-export function agree(kernel: KernelJa3, fingerprints: Fingerprints | null): boolean {
-  return kernel.ja3 === fingerprints?.ja3 && kernel.ja3Sha256 === fingerprints.ja3Sha256;
+export function disagreement(kernel: KernelJa3 | null, fingerprints: Fingerprints | null): string | null {
+  if (!kernel) return null;
+  const { ja3 = 'none', ja3Sha256 = 'none' } = fingerprints ?? {};
+  if (kernel.ja3 !== ja3) return `kernel ja3 ${kernel.ja3} is not what the raw bytes give: ${ja3}`;
+  if (kernel.ja3Sha256 === ja3Sha256) return null;
+  return `kernel ja3Sha256 ${kernel.ja3Sha256} is not what the raw bytes give: ${ja3Sha256}`;
 }

@@ -10,6 +10,7 @@ import { SpoolReader } from '../../src/capture/spool-reader.js';
 import { SpoolWriter } from '../../src/capture/spool-writer.js';
 import { CHUNK_FLAGS, FINGERPRINT_FLAGS, LAYOUT, RECORD_TYPE, SIDE } from '../../src/native/layout.js';
 import { recordAt } from '../../src/native/records.js';
+import type { Action } from '../../src/snapshot/schema/action.js';
 import type { Fingerprint } from '../../src/snapshot/schema/fingerprint.js';
 import { reasonAgainstCommands, reasonAgainstLiveTests, testUnless } from '../left-out.js';
 import { openBpfFileSystem } from './bpf-file-system.js';
@@ -156,7 +157,7 @@ testUnless(reason, 'bpftool loads the shipped object as it is, and knows the map
 
 testUnless(
   reason,
-  'digests of the kernel that the bytes do not give are an error on the row, a loss, and exit 1',
+  'digests of the kernel that the bytes do not give are an event of their own, an error on the row, a loss, and exit 1',
   async (t) => {
     const { stage, send } = await prepare(t);
     const capture = await stage.openCapture();
@@ -175,13 +176,25 @@ testUnless(
     const { coverage, snapshot } = JSON.parse(stdout) as { coverage: { lossesByKind: object }; snapshot: string };
     t.is(exitCode, 1);
     t.like(coverage.lossesByKind, { 'kernel.ja3-disagreements': changed });
-    const { stdout: timeline } = await execa('tar', ['-xzOf', snapshot, '--wildcards', '*/handshakes.ndjson']);
-    const rows = timeline.split('\n').map((line) => JSON.parse(line) as Captured['handshakes'][number]);
+    const rows = (await linesOf(snapshot, 'handshakes')) as Captured['handshakes'];
     const disagreeing = rows.filter(({ error }) => error !== null);
     t.is(disagreeing.length, changed);
     for (const { error, kernel, fingerprints } of disagreeing) {
       t.is(error, `kernel ja3 ${kernel?.ja3} is not what the raw bytes give: ${fingerprints?.ja3}`);
     }
+    const disputed = ((await linesOf(snapshot, 'actions')) as Action[]).filter(
+      ({ action }) => action === 'hello-disputed',
+    );
+    t.deepEqual(
+      disputed.map(({ time, subject, detail }) => [time, subject, detail]).sort(),
+      disagreeing
+        .map(({ time, flow: { src, srcPort, dst, dstPort }, process, error }) => [
+          time,
+          `${src}:${srcPort} -> ${dst}:${dstPort}`,
+          `pid ${process?.pid}: ${error}`,
+        ])
+        .sort(),
+    );
   },
 );
 
@@ -242,6 +255,12 @@ async function fingerprintsOf({ snapshot }: Captured): Promise<Fingerprint[]> {
   const all: Fingerprint[] = [];
   for await (const batch of snapshot.rows('fingerprints')) all.push(...batch);
   return all;
+}
+
+/** A member's rows, as tar(1) and JSON alone give them. */
+async function linesOf(snapshot: string, member: string): Promise<unknown[]> {
+  const { stdout } = await execa('tar', ['-xzOf', snapshot, '--wildcards', `*/${member}.ndjson`]);
+  return stdout.split('\n').map((line) => JSON.parse(line) as unknown);
 }
 
 async function bpftool(...args: string[]): Promise<unknown> {
