@@ -61,6 +61,11 @@ export async function packetHellos(): Promise<KnownHello[]> {
   return all.flat();
 }
 
+/** Many clients send the same hello but for its random. One of each length and JA3 is enough to cut and to turn bits in. */
+export function distinct(hellos: readonly KnownHello[]): Uint8Array[] {
+  return [...new Map(hellos.map(({ message, ja3 }) => [`${ja3} ${message.length}`, message])).values()];
+}
+
 /** Hellos at the kernel's bounds and beyond, and such as RFC 8446 allows or forbids and no client here sends. */
 export function craftedHellos(): Map<string, Uint8Array> {
   const suites = (count: number) => Array.from({ length: count }, (_, index) => 0xc000 + index);
@@ -140,10 +145,13 @@ export function everyNumber(): Uint8Array[] {
   );
 }
 
-/** Every beginning of a message that is not all of it, each with its own length in the header as well as with the whole's. */
+/**
+ * Every beginning of a message that is not all of it, each with its own length in the header as well as with the whole's.
+ * None is much longer than what the kernel hashes.
+ */
 export function truncations(message: Uint8Array): Uint8Array[] {
-  return Array.from({ length: message.length }, (_, length) => message.subarray(0, length)).flatMap((cut) =>
-    cut.length < 4 ? [cut] : [cut, withLength(cut)],
+  return Array.from({ length: Math.min(message.length, 2100) }, (_, length) => message.subarray(0, length)).flatMap(
+    (cut) => (cut.length < 4 ? [cut] : [cut, withLength(cut)]),
   );
 }
 

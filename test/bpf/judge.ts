@@ -1,5 +1,7 @@
+import { createHash } from 'node:crypto';
 import type { ExecutionContext } from 'ava';
 import { describeHello } from '../../src/tls/describe.js';
+import type { KnownHello } from './hellos.js';
 import type { UnitResult } from './runner.js';
 
 /**
@@ -25,3 +27,20 @@ export function assertAgrees(
   }
   return hashed;
 }
+
+/** Asserts that the kernel made of each hello what tshark read of it, unless it is too long for the kernel. */
+export function assertAsRead(t: ExecutionContext, hellos: readonly KnownHello[], results: readonly UnitResult[]): void {
+  t.true(hellos.length >= 12);
+  for (const [index, { name, message, ja3, ja3String }] of hellos.entries()) {
+    const result = results[index];
+    t.true(message.length > 0, name);
+    t.is(result?.returned === 0, message.length <= HASHED_HELLO_MAX, `${name}, ${message.length} bytes`);
+    if (result?.returned !== 0) continue;
+    t.is(result.string.toString(), ja3String, name);
+    t.is(result.md5, ja3, name);
+    t.is(result.sha256, createHash('sha256').update(ja3String).digest('hex'), name);
+  }
+}
+
+/** TLSNAP_HASHED_HELLO_MAX. */
+const HASHED_HELLO_MAX = 2048;

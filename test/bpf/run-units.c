@@ -187,6 +187,8 @@ int main(int argc, char **argv)
 	}
 	units = load(argv[first], argv[first + 1]);
 	while (fgets(line, sizeof(line), stdin)) {
+		if (!strchr(line, '\n'))
+			fail(2, "a packet on stdin", EMSGSIZE);
 		run(&units, packet, read_packet(line, packet), repeat);
 		if (repeat)
 			fflush(stdout); /* a benchmark takes turns between programs, and waits for each answer */
