@@ -41,6 +41,12 @@ for (const release of KERNEL_RELEASES) {
   }
 }
 
+interface RecorderStatus {
+  readonly running: boolean;
+  readonly hellos: { readonly seen: number };
+  readonly detached: readonly string[];
+}
+
 async function captures(t: ExecutionContext, release: KernelRelease, cmdline = ''): Promise<void> {
   t.timeout(600_000);
   const kernel = await fetchKernel(release, CACHE);
@@ -70,10 +76,11 @@ async function captures(t: ExecutionContext, release: KernelRelease, cmdline = '
   for (const step of ['start', 'dump', 'stop'])
     t.is(text(`record-${step}.status`), '0', `${text(`record-${step}.json`)}${text(`record-${step}`)}`);
   t.is(text('record-processes'), '', 'a recorder has no process');
-  const status = JSON.parse(text('record-status.json')) as { running: boolean; hellos: { seen: number } };
+  const status = JSON.parse(text('record-status.json')) as RecorderStatus;
   t.is(status.running, true);
   // Both ends see both hellos.
   t.is(status.hellos.seen, 4, text('record-status.json'));
+  t.deepEqual(status.detached, []);
   await judge(t, result, 'recorder', { source: 'recorder', tier }, { clients: [text('recorded.pid')], server });
 }
 
