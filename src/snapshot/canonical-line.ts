@@ -110,8 +110,10 @@ class ExpressionBuilder {
     const names = Object.keys(properties);
     const isRequired = (name: string) => schema.required?.includes(name) ?? false;
     for (const [at, [name, property]] of Object.entries(properties).entries()) {
-      this.#ended ||= `${place}/${name}` === this.#end;
-      if (this.#ended) return expression;
+      if (`${place}/${name}` === this.#end) {
+        this.#ended = true;
+        return expression;
+      }
       const field = `"${name}":${this.value(property, `${place}/${name}`)}`;
       if (this.#ended) return `${expression}${field}`;
       const comma = names.slice(at + 1).some(isRequired) ? ',' : COMMA_BEFORE_FIELD;
