@@ -100,7 +100,10 @@ test('a line of the timeline becomes the same CSV from its text as from its row'
       const parts = lineOf?.(line, 0, line.length, 'utf8');
       if (parts === undefined) return;
       taken += 1;
-      t.is(parts.map((part) => Buffer.from(part).toString()).join(''), String(renderer.rows({ member: 'handshakes', rows: [row], hits: null })));
+      t.is(
+        parts.map((part) => Buffer.from(part).toString()).join(''),
+        String(renderer.rows({ member: 'handshakes', rows: [row], hits: null })),
+      );
     }),
     { numRuns: 1000 },
   );
