@@ -175,6 +175,7 @@ const LEVELS: Readonly<Record<string, number>> = {
   csv: 0,
   errors: 0,
   terminal: 0,
+  'text-parts': 0,
 };
 const PURE_BUILTINS = new Set(['node:crypto', 'node:buffer', 'node:util']);
 const GENERATED = new Set(['src/native/layout.ts', 'src/report/html/page-assets.ts', 'src/tls/iana.ts']);

@@ -4,6 +4,7 @@ import type { Places } from '../snapshot/repeated-tail.js';
 import type { Excerpt } from '../snapshot/row-parser.js';
 import { Handshake } from '../snapshot/schema/handshake.js';
 import { csvCellText } from '../csv.js';
+import type { TextPart } from '../text-parts.js';
 import { HANDSHAKE_COLUMNS } from './tables/handshakes.js';
 
 /**
@@ -11,7 +12,7 @@ import { HANDSHAKE_COLUMNS } from './tables/handshakes.js';
  * an escaped character is, number, list or text, what the cell holds. Cells of the part that many lines have in common are
  * written once for all of them. Gives nothing of lines that tlsnap would not write so.
  */
-export function handshakeCsvLine(): Excerpt<string> {
+export function handshakeCsvLine(): Excerpt<readonly TextPart[]> {
   const wanted = new Set(HANDSHAKE_COLUMNS.map(({ place }) => place));
   const places = placesOf(Handshake).filter((place) => wanted.has(place));
   const before = placesBefore(Handshake, places, HANDSHAKE_TAIL);
@@ -20,18 +21,24 @@ export function handshakeCsvLine(): Excerpt<string> {
     HANDSHAKE_COLUMNS.map(({ place }) => 1 + (place === undefined ? places.length : places.indexOf(place))),
     (at) => at > before,
   );
-  const ofTail = (texts: Places) => runs.map(({ inTail, cells }) => (inTail ? flat(cellsText(texts, cells)) : ''));
+  const ofTail = (texts: Places) => runs.map(({ inTail, cells }) => (inTail ? lasting(cellsText(texts, cells)) : ''));
   const lines = canonicalLines(Handshake, places, HANDSHAKE_TAIL, ofTail);
   return (bytes, start, end, encoding) => {
     const line = lines.read(bytes, start, end, encoding);
     if (!line) return undefined;
+    const parts: TextPart[] = [];
     let text = '';
-    for (let at = 0; at < runs.length; at++) {
-      const run = runs[at];
+    for (const [at, { inTail, cells }] of runs.entries()) {
       if (at > 0) text += ',';
-      if (run) text += run.inTail ? (line.made[at] ?? '') : cellsText(line.places, run.cells);
+      const part = inTail ? (line.made[at] ?? '') : cellsText(line.places, cells);
+      if (typeof part === 'string') text += part;
+      else {
+        parts.push(text, part);
+        text = '';
+      }
     }
-    return `${text}\n`;
+    parts.push(`${text}\n`);
+    return parts;
   };
 }
 
@@ -61,7 +68,9 @@ function cellsText(texts: Places, cells: readonly number[]): string {
   return text;
 }
 
-/** The same text in one piece, where each line that it is a part of would put its pieces together again. */
-function flat(text: string): string {
-  return Buffer.from(text).toString();
+/** Text that many lines have alike: bytes, where copying them is sooner than writing the text again. */
+function lasting(text: string): TextPart {
+  return text.length < MIN_BYTES ? text : Buffer.from(text);
 }
+
+const MIN_BYTES = 64;

@@ -2,6 +2,7 @@ import type { Hit } from '../intel/hit.js';
 import type { Batch } from '../snapshot/reader.js';
 import type { RowMember } from '../snapshot/members.js';
 import type { Excerpt } from '../snapshot/row-parser.js';
+import type { TextPart } from '../text-parts.js';
 
 /** Turns the rows of a snapshot into one format, batch by batch, in the order of the file. Writes nothing itself. */
 export interface Renderer {
@@ -16,7 +17,7 @@ export interface Renderer {
    * What `rows` makes of one row without hits, straight from its line in the file and sooner; nothing for a line that must be
    * parsed. Of a renderer that wants one member and gives text.
    */
-  readonly line?: () => Excerpt<string>;
+  readonly line?: () => Excerpt<readonly TextPart[]>;
   /** What stands after the last one. */
   end(): Iterable<Chunk>;
   /** Rows that could not be written, and why; told to the user. */

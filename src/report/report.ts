@@ -3,6 +3,7 @@ import type { Feed } from '../intel/load.js';
 import type { Batch, Snapshot } from '../snapshot/reader.js';
 import type { RowMember } from '../snapshot/members.js';
 import type { Excerpt } from '../snapshot/row-parser.js';
+import { mostBytes, type TextPart, writeParts } from '../text-parts.js';
 import { type HitCounts, Marks } from './marks.js';
 import type { Chunk, Renderer } from './renderer.js';
 
@@ -39,13 +40,11 @@ export class Report {
   }
 
   /** Nothing is compared, so that most rows need not be made. */
-  async *#ofLines(line: Excerpt<string>): AsyncGenerator<Chunk, void> {
+  async *#ofLines(line: Excerpt<readonly TextPart[]>): AsyncGenerator<Chunk, void> {
     for (const member of this.#renderer.members) {
       for await (const rows of this.#snapshot.excerpted(member, line)) {
         this.#count(member, rows.length);
-        yield rows
-          .map((row) => (typeof row === 'string' ? row : this.#text({ member, rows: [row] } as Batch)))
-          .join('');
+        yield bytesOf(rows.map((row) => (isParts(row) ? row : [this.#text({ member, rows: [row] } as Batch)])));
       }
     }
   }
@@ -93,6 +92,19 @@ export class Report {
   #unseen(member: 'handshakes' | 'processes'): number {
     return this.#renderer.shows.includes(member) ? 0 : this.#marks.hitsOf[member];
   }
+}
+
+function isParts(row: object): row is readonly TextPart[] {
+  return Array.isArray(row);
+}
+
+function bytesOf(rows: readonly (readonly TextPart[])[]): Buffer {
+  let most = 0;
+  for (const parts of rows) most += mostBytes(parts);
+  const bytes = Buffer.allocUnsafe(most);
+  let end = 0;
+  for (const parts of rows) end = writeParts(bytes, end, parts);
+  return bytes.subarray(0, end);
 }
 
 const COMPARED = ['handshakes', 'processes'] as const;

@@ -24,7 +24,8 @@ export function canonicalLines<Made>(
   tail: RepeatedTail,
   make: (places: Places) => Made,
 ): TailMemory<Made> {
-  return new TailMemory(expressionOf(schema, wanted), tail, placesBefore(schema, wanted, tail), make);
+  const head = expressionOf(schema, wanted.slice(0, placesBefore(schema, wanted, tail)), tail.place);
+  return new TailMemory(expressionOf(schema, wanted), head, tail.marker, make);
 }
 
 /** How many of the wanted places are in front of the tail. */
@@ -33,8 +34,9 @@ export function placesBefore(schema: TSchema, wanted: readonly string[], { place
   return wanted.filter((one) => order.indexOf(one) < order.indexOf(place)).length;
 }
 
-function expressionOf(schema: TSchema, wanted: readonly string[]): RegExp {
-  const builder = new ExpressionBuilder(new Set(wanted));
+/** @param end the place in front of which the line ends; without it the line is whole */
+function expressionOf(schema: TSchema, wanted: readonly string[], end?: string): RegExp {
+  const builder = new ExpressionBuilder(new Set(wanted), end);
   const expression = new RegExp(`^${builder.value(schema, '')}$`);
   if (builder.captured.join() !== wanted.join()) throw new Error(`not in the schema's order: ${wanted.join(', ')}`);
   return expression;
@@ -64,14 +66,18 @@ interface Schema {
 class ExpressionBuilder {
   readonly captured: string[] = [];
   readonly #wanted: ReadonlySet<string>;
+  readonly #end: string | undefined;
+  #ended = false;
 
-  constructor(wanted: ReadonlySet<string>) {
+  /** @param end the place in front of which all expressions end, whatever they are in */
+  constructor(wanted: ReadonlySet<string>, end?: string) {
     this.#wanted = wanted;
+    this.#end = end;
   }
 
   value(schema: Schema, place: string): string {
     const { anyOf, items, properties } = schema;
-    if (anyOf) return `(?:${anyOf.map((one) => this.value(one, place)).join('|')})`;
+    if (anyOf) return this.#anyOf(anyOf, place);
     if (schema.enum) return `"${this.#capture(place, schema.enum.join('|'))}"`;
     if (items) return this.#capture(place, list(this.value(items, `${place}/-`)));
     if (properties) return this.#object(schema, properties, place);
@@ -88,17 +94,32 @@ class ExpressionBuilder {
     throw new Error(`${place}: no expression for ${JSON.stringify(schema)}`);
   }
 
+  #anyOf(schemas: readonly Schema[], place: string): string {
+    const expressions: string[] = [];
+    for (const one of schemas) {
+      const expression = this.value(one, place);
+      if (this.#ended) return expression;
+      expressions.push(expression);
+    }
+    return `(?:${expressions.join('|')})`;
+  }
+
   #object(schema: Schema, properties: Readonly<Record<string, Schema>>, place: string): string {
     if (schema.additionalProperties !== false) throw new Error(`${place}: not a closed object`);
-    const brace = this.#capture(place, '\\{');
+    let expression = this.#capture(place, '\\{');
     const names = Object.keys(properties);
     const isRequired = (name: string) => schema.required?.includes(name) ?? false;
-    const fields = Object.entries(properties).map(([name, property], at) => {
+    for (const [at, [name, property]] of Object.entries(properties).entries()) {
+      if (`${place}/${name}` === this.#end) {
+        this.#ended = true;
+        return expression;
+      }
+      const field = `"${name}":${this.value(property, `${place}/${name}`)}`;
+      if (this.#ended) return `${expression}${field}`;
       const comma = names.slice(at + 1).some(isRequired) ? ',' : COMMA_BEFORE_FIELD;
-      const field = `"${name}":${this.value(property, `${place}/${name}`)}${comma}`;
-      return isRequired(name) ? field : `(?:${field})?`;
-    });
-    return `${brace}${fields.join('')}\\}`;
+      expression += isRequired(name) ? `${field}${comma}` : `(?:${field}${comma})?`;
+    }
+    return `${expression}\\}`;
   }
 
   #capture(place: string, expression: string): string {

@@ -10,52 +10,43 @@ export interface RepeatedTail {
   readonly marker: string;
   /** The first place in it, a JSON pointer. */
   readonly place: string;
-  /** A canonical tail, as short as there is one. */
-  readonly shortest: string;
 }
 
 /**
  * Reads lines of which only the part before the tail is new. Such a line is its head and a tail that was seen before, and both were
- * taken by the expression, the head with the shortest tail behind it: at the marker an expression of the schema is always in
- * the same place, so it takes the two together. Known tails are compared as bytes and never made text again.
+ * taken by an expression, the tail at the end of a line: at the marker an expression of the schema is always in the same place,
+ * so it would take the two together. Known tails are compared as bytes and never made text again.
  */
-export class TailMemory<Made = undefined> {
-  readonly #expression: RegExp;
-  readonly #tail: RepeatedTail;
-  readonly #placesBefore: number;
+export class TailMemory<Made> {
+  readonly #line: RegExp;
+  readonly #head: RegExp;
+  readonly #marker: string;
   readonly #make: (places: Places) => Made;
   readonly #tails = new Map<number, KnownTail<Made>[]>();
   #size = 0;
 
   /**
-   * @param placesBefore how many of the expression's groups are in front of the tail
+   * @param line takes a whole line
+   * @param head takes what is in front of the marker, with the same groups as `line` has there
    * @param make makes something of the places in the tail, to be made once for each
    */
-  constructor(expression: RegExp, tail: RepeatedTail, placesBefore: number, make: (places: Places) => Made) {
-    this.#expression = expression;
-    this.#tail = tail;
-    this.#placesBefore = placesBefore;
+  constructor(line: RegExp, head: RegExp, marker: string, make: (places: Places) => Made) {
+    this.#line = line;
+    this.#head = head;
+    this.#marker = marker;
     this.#make = make;
   }
 
-  /** What the expression finds in the line bytes[start, end), which is `encoding`. */
-  places(bytes: Buffer, start: number, end: number, encoding: 'latin1' | 'utf8'): Places | undefined {
-    return this.read(bytes, start, end, encoding)?.places;
-  }
-
-  /** The same, and what was made of the tail. */
+  /** Reads the line bytes[start, end), which is `encoding`; undefined where the expressions do not take it. */
   read(bytes: Buffer, start: number, end: number, encoding: 'latin1' | 'utf8'): ReadLine<Made> | undefined {
     const known = this.#known(bytes, start, end);
     if (!known) return this.#first(bytes, start, end, encoding);
-    const head = bytes.toString(encoding, start, end - known.bytes.length);
-    const places: (string | undefined)[] | null = this.#expression.exec(head + this.#tail.shortest);
-    if (!places) return undefined;
-    for (let at = 1 + this.#placesBefore; at < places.length; at++) places[at] = known.places[at];
-    return { places, made: known.made };
+    const places = this.#head.exec(bytes.toString(encoding, start, end - known.bytes.length));
+    return places ? { places, made: known.made } : undefined;
   }
 
   #known(bytes: Buffer, start: number, end: number): KnownTail<Made> | undefined {
-    if (end - start < this.#tail.shortest.length) return undefined;
+    if (end - start < SAMPLED) return undefined;
     const tails = this.#tails.get(keyOf(bytes, end));
     if (!tails) return undefined;
     for (const tail of tails) {
@@ -66,12 +57,12 @@ export class TailMemory<Made = undefined> {
   }
 
   #first(bytes: Buffer, start: number, end: number, encoding: 'latin1' | 'utf8'): ReadLine<Made> | undefined {
-    const places = this.#expression.exec(bytes.toString(encoding, start, end));
+    const places = this.#line.exec(bytes.toString(encoding, start, end));
     if (!places) return undefined;
     const made = this.#make(places);
-    const marker = end - start > MAX_LINE ? -1 : bytes.subarray(start, end).indexOf(this.#tail.marker);
+    const marker = end - start > MAX_LINE ? -1 : bytes.subarray(start, end).indexOf(this.#marker);
     if (marker !== -1) {
-      this.#remember({ bytes: Buffer.from(bytes.subarray(start + marker, end)), places, made }, keyOf(bytes, end));
+      this.#remember({ bytes: Buffer.from(bytes.subarray(start + marker, end)), made }, keyOf(bytes, end));
     }
     return { places, made };
   }
@@ -90,17 +81,18 @@ export class TailMemory<Made = undefined> {
   }
 }
 
-/** A line, and what was made of its tail. */
+/** The places of a line, at least those in front of its tail, and what was made of the tail. */
 export interface ReadLine<Made> {
   readonly places: Places;
   readonly made: Made;
 }
 
-interface KnownTail<Made> extends ReadLine<Made> {
+interface KnownTail<Made> {
   readonly bytes: Buffer;
+  readonly made: Made;
 }
 
-/** A number of some bytes near the end of a line that is not shorter than the shortest tail. */
+/** A number of some bytes near the end of a line that is not shorter than SAMPLED. */
 function keyOf(bytes: Buffer, end: number): number {
   let key = 0;
   for (let at = SAMPLE_EVERY; at <= SAMPLED; at += SAMPLE_EVERY) {

@@ -1,11 +1,9 @@
 import { createHash, type Hash } from 'node:crypto';
 import { TlsnapError } from '../errors.js';
+import { mostBytes, type TextPart, writeParts } from '../text-parts.js';
 import { MAX_LINE_BYTES } from './bounds.js';
 import type { StagedMember } from './members.js';
 import { PlainBytes, type StagedBytes } from './staged-bytes.js';
-
-/** A piece of a row's JSON text, as text or as UTF-8. */
-export type JsonPart = string | Uint8Array;
 
 /**
  * An NDJSON member while it is staged: appended through a buffer, hashed and counted as it is written.
@@ -44,8 +42,9 @@ export class RowFile {
   }
 
   /** The same for text in parts, `head` and then `rest`: what many rows have alike is UTF-8 already, and is copied. */
-  addParts(head: string, rest: readonly JsonPart[]): number {
-    const most = mostBytes(head, rest);
+  addParts(head: string, rest: readonly TextPart[]): number {
+    // With the line's end.
+    const most = head.length * 3 + mostBytes(rest) + 1;
     if (most > BUFFER_BYTES - this.#used) this.#flush();
     const length = most > BUFFER_BYTES ? this.#addLong(head, rest) : this.#fill(head, rest);
     this.#rows += 1;
@@ -65,23 +64,15 @@ export class RowFile {
     this.#bytes.close();
   }
 
-  #fill(head: string, rest: readonly JsonPart[]): number {
-    const buffer = this.#buffer;
-    let at = this.#used + buffer.write(head, this.#used);
-    for (const part of rest) {
-      if (typeof part === 'string') at += buffer.write(part, at);
-      else {
-        buffer.set(part, at);
-        at += part.length;
-      }
-    }
-    buffer[at++] = NEWLINE;
-    const length = at - this.#used;
-    this.#used = at;
-    return length;
+  #fill(head: string, rest: readonly TextPart[]): number {
+    const start = this.#used;
+    const end = writeParts(this.#buffer, start + this.#buffer.write(head, start), rest);
+    this.#buffer[end] = NEWLINE;
+    this.#used = end + 1;
+    return this.#used - start;
   }
 
-  #addLong(head: string, rest: readonly JsonPart[]): number {
+  #addLong(head: string, rest: readonly TextPart[]): number {
     const parts = [head, ...rest, '\n'];
     const line = Buffer.concat(parts.map((part) => (typeof part === 'string' ? Buffer.from(part) : part)));
     if (line.length > MAX_LINE_BYTES) throw tooLong(this.#bytes.path, this.#rows, line.length);
@@ -101,13 +92,6 @@ export class RowFile {
   }
 }
 
-/** With the line's end. A UTF-16 unit becomes at most three bytes. */
-function mostBytes(head: string, rest: readonly JsonPart[]): number {
-  let most = head.length * 3 + 1;
-  for (const part of rest) most += typeof part === 'string' ? part.length * 3 : part.length;
-  return most;
-}
-
 function tooLong(path: string, row: number, length: number): TlsnapError {
   return new TlsnapError(
     'io',
@@ -119,4 +103,4 @@ function tooLong(path: string, row: number, length: number): TlsnapError {
 // Small enough that what is filled is hashed, summed and deflated from the processor's cache.
 const BUFFER_BYTES = 128 * 1024;
 const NEWLINE = 0x0a;
-const NOTHING_MORE: readonly JsonPart[] = [];
+const NOTHING_MORE: readonly TextPart[] = [];

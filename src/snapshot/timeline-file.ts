@@ -1,7 +1,8 @@
 import { closeSync, openSync, readSync, renameSync, rmSync } from 'node:fs';
+import type { TextPart } from '../text-parts.js';
 import { type DeflatedBytes, inflateFile } from './deflated-bytes.js';
 import type { StagedMember } from './members.js';
-import { type JsonPart, RowFile } from './row-file.js';
+import { RowFile } from './row-file.js';
 import type { Handshake } from './schema/handshake.js';
 
 /** A line of the timeline before it has its number. */
@@ -44,7 +45,7 @@ export class TimelineFile {
   }
 
   /** The same in parts: an object's fields, from behind its opening brace to its closing one. */
-  addFields(timeNs: bigint, fields: readonly JsonPart[]): void {
+  addFields(timeNs: bigint, fields: readonly TextPart[]): void {
     const row = this.#rows;
     if (row === this.#seconds.length) this.#grow();
     const seconds = Number(timeNs / BILLION);

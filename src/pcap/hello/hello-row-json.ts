@@ -2,7 +2,7 @@ import { describeHello, type HelloDescription } from '../../tls/describe.js';
 import { FingerprintCache } from '../../tls/fingerprint-cache.js';
 import { ByOutline, Outline } from '../../tls/outline.js';
 import { latin1 } from '../../tls/reader.js';
-import type { JsonPart } from '../../snapshot/row-file.js';
+import type { TextPart } from '../../text-parts.js';
 import type { HelloEnds } from '../flow/hello-extractor.js';
 import type { CapturedHello } from './captured-hello.js';
 import { TimeText } from '../../snapshot/time-text.js';
@@ -19,7 +19,7 @@ export class HelloRowJson {
   private readonly time = new TimeText();
 
   /** The row's fields, from behind the opening brace to the closing one. Never joined: that would copy each text twice. */
-  fields(hello: CapturedHello, { from, to }: HelloEnds): readonly JsonPart[] {
+  fields(hello: CapturedHello, { from, to }: HelloEnds): readonly TextPart[] {
     const { kind, transport, sslv2, complete, segments, records, streamOffset, afterRetry } = hello;
     const raw = Buffer.from(hello.raw.buffer, hello.raw.byteOffset, hello.raw.byteLength);
     const { before, name, after, error } = this.described(raw, hello);
@@ -56,9 +56,9 @@ export class HelloRowJson {
 
 /** `"tls":…,"fingerprints":…` in three parts, and what could not be read. */
 interface Described {
-  readonly before: JsonPart;
+  readonly before: TextPart;
   readonly name: string;
-  readonly after: JsonPart;
+  readonly after: TextPart;
   readonly error: string | null;
 }
 

@@ -4,7 +4,7 @@ import type { CapturedHello } from '../../../src/pcap/hello/captured-hello.js';
 import { helloRow } from '../../../src/pcap/hello/hello-row.js';
 import { HelloRowJson } from '../../../src/pcap/hello/hello-row-json.js';
 import { ReorderWindow } from '../../../src/pcap/hello/reorder-window.js';
-import type { JsonPart } from '../../../src/snapshot/row-file.js';
+import type { TextPart } from '../../../src/text-parts.js';
 import { formatTimeNs, parseTimeNs, TimeText } from '../../../src/snapshot/time-text.js';
 import { FingerprintCache } from '../../../src/tls/fingerprint-cache.js';
 import type { HelloEnds } from '../../../src/pcap/flow/hello-extractor.js';
@@ -73,7 +73,7 @@ test('the window holds no more weight than it may', (t) => {
   t.true(passed >= 48);
 });
 
-function joined(fields: readonly JsonPart[]): string {
+function joined(fields: readonly TextPart[]): string {
   return `{${fields.map((part) => (typeof part === 'string' ? part : Buffer.from(part).toString())).join('')}`;
 }
 
