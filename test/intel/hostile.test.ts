@@ -113,6 +113,27 @@ test('a broken element of a JSON feed costs only itself, whatever is broken in i
   }
 });
 
+// Counted by hand: what the entries that are whole above that line name.
+for (const [name, line, kept] of [
+  ['ja4db.json', 20, 2],
+  ['misp-event.json', 70, 4],
+  ['stix-bundle.json', 40, 3],
+] as const) {
+  test(`of ${name}, cut off at any line, what came before is kept`, (t) => {
+    const text = readFileSync(join(FEEDS, name), 'utf8');
+    const namesOf = (part: string) =>
+      parseFeed(name, Buffer.from(part)).indicators.map((one) => `${one.line} ${one.type} ${one.value}`);
+    const whole = namesOf(text);
+    const lines = text.split('\n');
+    // Below, too little is left to tell the shape.
+    for (let end = 14; end < lines.length; end++) {
+      const cut = namesOf(lines.slice(0, end).join('\n'));
+      t.deepEqual(cut, whole.slice(0, cut.length), `line ${end}`);
+      if (end === line) t.is(cut.length, kept);
+    }
+  });
+}
+
 test('a feed larger than the limit is refused while it is read, packed or not', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'tlsnap-feed-'));
   t.teardown(() => rm(folder, { recursive: true, force: true }));

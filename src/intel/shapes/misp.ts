@@ -26,16 +26,47 @@ function readAny(cursor: JsonCursor, content: FeedContent, depth: number): void 
     cursor.skip();
     return;
   }
-  const found: Found[] = [];
-  let info: string | null = null;
-  for (const name of cursor.members()) {
-    if (name === 'Event' || name === 'response') readAny(cursor, content, depth + 1);
-    else if (name === 'Attribute') readAttributes(cursor, content, found);
-    else if (name === 'Object') readObjects(cursor, content, found);
-    else if (name === 'info') info = textOf(cursor.value());
+  const event = new EventContent(content);
+  try {
+    for (const name of cursor.members()) {
+      if (name === 'Event' || name === 'response') readAny(cursor, content, depth + 1);
+      else if (name === 'Attribute') readAttributes(cursor, content, (found) => event.add(found));
+      else if (name === 'Object') readObjects(cursor, content, event);
+      else if (name === 'info') event.inform(textOf(cursor.value()));
+    }
+  } finally {
+    event.end();
   }
-  // `info` may come behind the attributes: PyMISP sorts names, and capitals come first.
-  for (const { line, attribute, name } of found) addAttribute(line, attribute, joined([name, info]), content);
+}
+
+/** What one event names. Its `info` may come behind the attributes: PyMISP sorts names, and capitals come first. */
+class EventContent {
+  readonly #content: FeedContent;
+  readonly #waiting: Found[] = [];
+  /** Undefined as long as it is not known. */
+  #info: string | null | undefined;
+
+  constructor(content: FeedContent) {
+    this.#content = content;
+  }
+
+  inform(info: string | null): void {
+    this.#info = info;
+  }
+
+  add(found: Found): void {
+    if (this.#info !== undefined) this.#describe(found, this.#info);
+    // A feed of 200,000 attributes keeps tags, galaxies and so on of one at a time.
+    else this.#waiting.push({ ...found, attribute: onlyNeeded(found.attribute) });
+  }
+
+  end(): void {
+    for (const found of this.#waiting) this.#describe(found, this.#info ?? null);
+  }
+
+  #describe({ line, attribute, name }: Found, info: string | null): void {
+    addAttribute(line, attribute, joined([name, info]), this.#content);
+  }
 }
 
 interface Found {
@@ -45,17 +76,17 @@ interface Found {
   readonly name: string | null;
 }
 
-function readAttributes(cursor: JsonCursor, content: FeedContent, found: Found[]): void {
+function readAttributes(cursor: JsonCursor, content: FeedContent, take: (found: Found) => void): void {
   const readOne = (element: JsonCursor): void => {
     const line = element.line;
     const attribute = entryOf(element, content);
-    if (attribute) found.push({ line, attribute: onlyNeeded(attribute), name: null });
+    if (attribute) take({ line, attribute, name: null });
   };
   if (cursor.kind() === 'array') for (const element of cursor.elements()) readOne(element);
   else readOne(cursor);
 }
 
-function readObjects(cursor: JsonCursor, content: FeedContent, found: Found[]): void {
+function readObjects(cursor: JsonCursor, content: FeedContent, event: EventContent): void {
   if (cursor.kind() !== 'array') return cursor.skip();
   for (const element of cursor.elements()) {
     const line = element.line;
@@ -66,11 +97,11 @@ function readObjects(cursor: JsonCursor, content: FeedContent, found: Found[]): 
     const inside: Found[] = [];
     let deleted = false;
     for (const name of element.members()) {
-      if (name === 'Attribute') readAttributes(element, content, inside);
+      if (name === 'Attribute') readAttributes(element, content, (found) => inside.push(found));
       else if (name === 'deleted') deleted = flagOf(element.value()) ?? false;
     }
     if (deleted) content.skip(line, 'a deleted object');
-    else found.push(...describedBy(inside));
+    else for (const found of describedBy(inside)) event.add(found);
   }
 }
 
@@ -104,10 +135,10 @@ function entryOf(cursor: JsonCursor, content: FeedContent): JsonObject | null {
   return null;
 }
 
-/** A feed of 200,000 attributes keeps tags, galaxies and so on of one at a time. */
 function onlyNeeded(attribute: JsonObject): JsonObject {
-  const { type, value, to_ids, deleted, comment, object_relation, first_seen, last_seen, timestamp } = attribute;
-  return { type, value, to_ids, deleted, comment, object_relation, first_seen, last_seen, timestamp };
+  const { type, value, to_ids, deleted, comment, object_relation, ja4Type, first_seen, last_seen, timestamp } =
+    attribute;
+  return { type, value, to_ids, deleted, comment, object_relation, ja4Type, first_seen, last_seen, timestamp };
 }
 
 function addAttribute(line: number, attribute: JsonObject, name: string, content: FeedContent): void {
