@@ -4,8 +4,9 @@ import { ByOutline, Outline } from '../../tls/outline.js';
 import { latin1 } from '../../tls/reader.js';
 import type { JsonPart } from '../../snapshot/row-file.js';
 import type { HelloEnds } from '../flow/hello-extractor.js';
-import type { CapturedHello } from './captured-hello.js';
-import { TimeText } from '../../snapshot/time-text.js';
+import { LAST_SECOND, SecondText } from '../../snapshot/time-text.js';
+import { AsciiText } from './ascii-text.js';
+import type { UntimedHello } from './hello-batch.js';
 
 /**
  * The JSON of helloRow(), many times as fast as making the row and stringifying it: clients are few and hellos are many, so
@@ -16,29 +17,51 @@ export class HelloRowJson {
   private readonly cache = new FingerprintCache();
   private readonly outline = new Outline();
   private readonly texts = new ByOutline<DescribedTexts>();
-  private readonly time = new TimeText();
+  private readonly second = new SecondText();
+  /** What stands before the raw bytes, and behind them. */
+  private readonly head = new AsciiText(MAX_HEAD);
+  private readonly how = new AsciiText(MAX_HOW);
 
-  /** The row's fields, from behind the opening brace to the closing one. Never joined: that would copy each text twice. */
-  fields(hello: CapturedHello, { from, to }: HelloEnds): readonly JsonPart[] {
-    const { kind, transport, sslv2, complete, segments, records, streamOffset, afterRetry } = hello;
+  /**
+   * The row's fields, from behind the opening brace to the closing one. Never joined: that would copy each text twice. Valid until
+   * the next call.
+   */
+  fields(seconds: number, nanos: number, hello: UntimedHello, ends: HelloEnds): readonly JsonPart[] {
     const raw = Buffer.from(hello.raw.buffer, hello.raw.byteOffset, hello.raw.byteLength);
     const { before, name, after, error } = this.described(raw, hello);
     const why = hello.error ?? error;
     return [
-      `"time":"${this.time.of(hello.timeNs)}","bootTimeNs":null,"kind":"${kind}","role":null,"transport":"${transport}",` +
-        `"flow":{"src":"${from.address}","srcPort":${from.port},"dst":"${to.address}","dstPort":${to.port},` +
-        `"netns":null,"cookie":null},"process":null,"hello":{"raw":"`,
+      this.headOf(seconds, nanos, hello, ends),
       raw.toString('base64'),
-      `","complete":${complete},"segments":${segments},"records":${records},"streamOffset":${streamOffset},` +
-        `"sslv2":${sslv2},"afterRetry":${afterRetry}},`,
+      this.howOf(hello),
       before,
       name,
       after,
-      `,"kernel":null,"error":${why === null ? 'null' : JSON.stringify(why)}}`,
+      why === null ? NO_ERROR : `,"kernel":null,"error":${JSON.stringify(why)}}`,
     ];
   }
 
-  private described(raw: Buffer, { kind, transport, sslv2 }: CapturedHello): Described {
+  private headOf(seconds: number, nanos: number, hello: UntimedHello, { from, to }: HelloEnds): Uint8Array {
+    const { kind, transport } = hello;
+    const { head } = this;
+    const [second, nano] = seconds > LAST_SECOND ? [LAST_SECOND, 999_999_999] : [seconds, nanos];
+    head.clear().text('"time":"').text(this.second.of(second)).digits(nano, 9);
+    head.text('Z","bootTimeNs":null,"kind":"').text(kind).text('","role":null,"transport":"').text(transport);
+    head.text('","flow":{"src":"').text(from.address).text('","srcPort":').number(from.port);
+    head.text(',"dst":"').text(to.address).text('","dstPort":').number(to.port);
+    return head.text(',"netns":null,"cookie":null},"process":null,"hello":{"raw":"').bytes();
+  }
+
+  private howOf({ complete, segments, records, streamOffset, sslv2, afterRetry }: UntimedHello): Uint8Array {
+    const how = this.how.clear().text('","complete":').text(String(complete));
+    how.text(',"segments":').number(segments).text(',"records":').number(records).text(',"streamOffset":');
+    if (streamOffset === null) how.text('null');
+    else how.number(streamOffset);
+    how.text(',"sslv2":').text(String(sslv2)).text(',"afterRetry":').text(String(afterRetry));
+    return how.text('},').bytes();
+  }
+
+  private described(raw: Buffer, { kind, transport, sslv2 }: UntimedHello): Described {
     const { outline } = this;
     const outlined = !sslv2 && outline.of(raw, kind, transport);
     let texts = outlined ? this.texts.get(outline) : undefined;
@@ -84,3 +107,8 @@ function describedTexts({ tls, fingerprints, error }: HelloDescription): Describ
 function wholeText({ tls, fingerprints }: HelloDescription): string {
   return `"tls":${JSON.stringify(tls)},"fingerprints":${JSON.stringify(fingerprints)}`;
 }
+
+const NO_ERROR = Buffer.from(',"kernel":null,"error":null}');
+/** With two addresses of 45 characters each, and the longest values of all else. */
+const MAX_HEAD = 384;
+const MAX_HOW = 192;
