@@ -6,16 +6,16 @@ export function formatTimeNs(timeNs: bigint): string {
   return `${new Date(seconds * 1000).toISOString().slice(0, 19)}.${nanos}Z`;
 }
 
-/** formatTimeNs() for times of which many lie in the same second: its text, up to the point. */
+/** formatTimeNs() for times of which many lie in the same second: its text up to the point, in ASCII. */
 export class SecondText {
   private second = -1;
-  private text = '';
+  private text: Uint8Array = Buffer.alloc(0);
 
   /** @param second of a year up to 9999 */
-  of(second: number): string {
+  of(second: number): Uint8Array {
     if (second !== this.second) {
       this.second = second;
-      this.text = formatTimeNs(BigInt(second) * BILLION).slice(0, 20);
+      this.text = Buffer.from(formatTimeNs(BigInt(second) * BILLION).slice(0, 20));
     }
     return this.text;
   }

@@ -2,6 +2,7 @@
  * Hellos back to back in one buffer that two threads share, on their way from the one to the other: as objects they would be
  * copied field by field, twice. Both ends are the same process, so the layout is nobody else's business.
  */
+import { FlowEnd } from '../flow/flow-end.js';
 import type { HelloEnds } from '../flow/hello-extractor.js';
 import type { CapturedHello } from './captured-hello.js';
 
@@ -32,24 +33,20 @@ export class HelloBatch {
     if (buffer.length - at < roomFor(hello)) return false;
     view.setUint8(at + FLAGS, flagsOf(hello));
     view.setUint8(at + TRANSPORT, TRANSPORTS.indexOf(hello.transport));
-    view.setUint8(at + FROM_LENGTH, from.address.length);
-    view.setUint8(at + TO_LENGTH, to.address.length);
-    view.setUint16(at + FROM_PORT, from.port);
-    view.setUint16(at + TO_PORT, to.port);
+    putEnd(view, at + FROM, from);
+    putEnd(view, at + TO, to);
     // A hostile pcapng can name a second beyond 2^53, which loses digits here: no calendar date can say it either.
     view.setFloat64(at + SECONDS, Number(timeNs / BILLION));
     view.setUint32(at + NANOS, Number(timeNs % BILLION));
     view.setFloat64(at + STREAM_OFFSET, streamOffset ?? 0);
     view.setUint32(at + SEGMENTS, hello.segments);
     view.setUint32(at + RECORDS, hello.records);
-    let end = putAscii(buffer, at + HEAD, from.address);
-    end = putAscii(buffer, end, to.address);
+    const rawAt = at + HEAD + (error === null ? 0 : buffer.write(error, at + HEAD));
+    buffer.set(raw, rawAt);
+    const length = rawAt + raw.length - at;
     view.setUint32(at + RAW_LENGTH, raw.length);
-    if (error !== null) end += buffer.write(error, end);
-    buffer.set(raw, end);
-    end += raw.length;
-    view.setUint32(at + LENGTH, end - at);
-    this.used = end;
+    view.setUint32(at + LENGTH, length);
+    this.used = at + length;
     this.count++;
     return true;
   }
@@ -66,8 +63,6 @@ export class HelloBatch {
   read(at: number): { hello: UntimedHello; ends: HelloEnds } {
     const [buffer, view] = [this.#buffer, this.#view];
     const flags = view.getUint8(at + FLAGS);
-    const fromLength = view.getUint8(at + FROM_LENGTH);
-    const errorAt = at + HEAD + fromLength + view.getUint8(at + TO_LENGTH);
     const end = at + view.getUint32(at + LENGTH);
     const rawAt = end - view.getUint32(at + RAW_LENGTH);
     const hello: UntimedHello = {
@@ -80,18 +75,15 @@ export class HelloBatch {
       streamOffset: flags & FLAG.offsetKnown ? view.getFloat64(at + STREAM_OFFSET) : null,
       sslv2: (flags & FLAG.sslv2) !== 0,
       afterRetry: (flags & FLAG.afterRetry) !== 0,
-      error: flags & FLAG.error ? buffer.toString('utf8', errorAt, rawAt) : null,
+      error: flags & FLAG.error ? buffer.toString('utf8', at + HEAD, rawAt) : null,
     };
-    const addresses = buffer.toString('latin1', at + HEAD, errorAt);
-    const from = { address: addresses.slice(0, fromLength), port: view.getUint16(at + FROM_PORT) };
-    const to = { address: addresses.slice(fromLength), port: view.getUint16(at + TO_PORT) };
-    return { hello, ends: { from, to } };
+    return { hello, ends: { from: endAt(view, at + FROM), to: endAt(view, at + TO) } };
   }
 }
 
 /** The most bytes that a hello needs; a buffer of as many takes it. */
 export function roomFor({ raw, error }: CapturedHello): number {
-  return HEAD + 2 * MAX_ADDRESS + (error === null ? 0 : error.length * 3) + raw.length;
+  return HEAD + (error === null ? 0 : error.length * 3) + raw.length;
 }
 
 function flagsOf(hello: CapturedHello): number {
@@ -105,30 +97,31 @@ function flagsOf(hello: CapturedHello): number {
   );
 }
 
-/** For a text as short as an address a loop beats the crossing into native code. Returns where it ends. */
-function putAscii(buffer: Uint8Array, at: number, text: string): number {
-  for (let index = 0; index < text.length; index++) buffer[at + index] = text.charCodeAt(index);
-  return at + text.length;
+function putEnd(view: DataView, at: number, { family, words, port }: FlowEnd): void {
+  view.setUint16(at, port);
+  view.setUint16(at + 2, family);
+  for (let index = 0; index < 4; index++) view.setInt32(at + 4 + index * 4, words[index] ?? 0);
+}
+
+function endAt(view: DataView, at: number): FlowEnd {
+  const word = (index: number): number => view.getInt32(at + 4 + index * 4);
+  return new FlowEnd(view.getUint16(at + 2) === 4 ? 4 : 6, [word(0), word(1), word(2), word(3)], view.getUint16(at));
 }
 
 const FLAG = { server: 1, complete: 2, sslv2: 4, afterRetry: 8, offsetKnown: 16, error: 32 } as const;
 const TRANSPORTS = ['tcp', 'quic', 'dtls'] as const;
-// Where the fields of a hello stand; behind them both addresses, the error and the raw bytes.
-const FLAGS = 0;
-const TRANSPORT = 1;
-const FROM_LENGTH = 2;
-const TO_LENGTH = 3;
-const FROM_PORT = 4;
-const TO_PORT = 6;
-const SECONDS = 8;
-const STREAM_OFFSET = 16;
-const NANOS = 24;
-const SEGMENTS = 28;
-const RECORDS = 32;
-const RAW_LENGTH = 36;
+// Where the fields of a hello stand; behind them the error and the raw bytes.
+const SECONDS = 0;
+const STREAM_OFFSET = 8;
+const NANOS = 16;
+const SEGMENTS = 20;
+const RECORDS = 24;
+const RAW_LENGTH = 28;
 /** Of all of it. */
-const LENGTH = 40;
-const HEAD = 44;
+const LENGTH = 32;
+const FROM = 36;
+const TO = 56;
+const FLAGS = 76;
+const TRANSPORT = 77;
+const HEAD = 78;
 const BILLION = 1_000_000_000n;
-/** `xxxx:xxxx:xxxx:xxxx:xxxx:xxxx:255.255.255.255`. */
-const MAX_ADDRESS = 45;

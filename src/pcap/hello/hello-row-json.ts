@@ -3,6 +3,7 @@ import { FingerprintCache } from '../../tls/fingerprint-cache.js';
 import { ByOutline, Outline } from '../../tls/outline.js';
 import { latin1 } from '../../tls/reader.js';
 import type { JsonPart } from '../../snapshot/row-file.js';
+import type { FlowEnd } from '../flow/flow-end.js';
 import type { HelloEnds } from '../flow/hello-extractor.js';
 import { LAST_SECOND, SecondText } from '../../snapshot/time-text.js';
 import { AsciiText } from './ascii-text.js';
@@ -45,20 +46,42 @@ export class HelloRowJson {
     const { kind, transport } = hello;
     const { head } = this;
     const [second, nano] = seconds > LAST_SECOND ? [LAST_SECOND, 999_999_999] : [seconds, nanos];
-    head.clear().text('"time":"').text(this.second.of(second)).digits(nano, 9);
-    head.text('Z","bootTimeNs":null,"kind":"').text(kind).text('","role":null,"transport":"').text(transport);
-    head.text('","flow":{"src":"').text(from.address).text('","srcPort":').number(from.port);
-    head.text(',"dst":"').text(to.address).text('","dstPort":').number(to.port);
-    return head.text(',"netns":null,"cookie":null},"process":null,"hello":{"raw":"').bytes();
+    head
+      .clear()
+      .ready(TEXT.time)
+      .ready(this.second.of(second))
+      .digits(nano, 9)
+      .ready(TEXT[kind])
+      .ready(TEXT[transport]);
+    this.putAddress(from);
+    head.ready(TEXT.srcPort).number(from.port).ready(TEXT.dst);
+    this.putAddress(to);
+    return head.ready(TEXT.dstPort).number(to.port).ready(TEXT.raw).bytes();
+  }
+
+  private putAddress(end: FlowEnd): void {
+    if (end.family === 6) this.head.text(end.address);
+    else {
+      const [word] = end.words;
+      for (let shift = 24; shift >= 0; shift -= 8) {
+        this.head.number((word >>> shift) & 0xff);
+        if (shift > 0) this.head.text('.');
+      }
+    }
   }
 
   private howOf({ complete, segments, records, streamOffset, sslv2, afterRetry }: UntimedHello): Uint8Array {
-    const how = this.how.clear().text('","complete":').text(String(complete));
-    how.text(',"segments":').number(segments).text(',"records":').number(records).text(',"streamOffset":');
+    const how = this.how
+      .clear()
+      .ready(complete ? TEXT.complete : TEXT.incomplete)
+      .number(segments);
+    how.ready(TEXT.records).number(records).ready(TEXT.streamOffset);
     if (streamOffset === null) how.text('null');
     else how.number(streamOffset);
-    how.text(',"sslv2":').text(String(sslv2)).text(',"afterRetry":').text(String(afterRetry));
-    return how.text('},').bytes();
+    return how
+      .ready(sslv2 ? TEXT.sslv2 : TEXT.notSslv2)
+      .ready(afterRetry ? TEXT.afterRetry : TEXT.notAfterRetry)
+      .bytes();
   }
 
   private described(raw: Buffer, { kind, transport, sslv2 }: UntimedHello): Described {
@@ -109,6 +132,27 @@ function wholeText({ tls, fingerprints }: HelloDescription): string {
 }
 
 const NO_ERROR = Buffer.from(',"kernel":null,"error":null}');
+/** What is the same in each row, by what stands behind it or which value it has. */
+const TEXT = {
+  time: Buffer.from('"time":"'),
+  client: Buffer.from('Z","bootTimeNs":null,"kind":"client","role":null,"transport":"'),
+  server: Buffer.from('Z","bootTimeNs":null,"kind":"server","role":null,"transport":"'),
+  tcp: Buffer.from('tcp","flow":{"src":"'),
+  quic: Buffer.from('quic","flow":{"src":"'),
+  dtls: Buffer.from('dtls","flow":{"src":"'),
+  srcPort: Buffer.from('","srcPort":'),
+  dst: Buffer.from(',"dst":"'),
+  dstPort: Buffer.from('","dstPort":'),
+  raw: Buffer.from(',"netns":null,"cookie":null},"process":null,"hello":{"raw":"'),
+  complete: Buffer.from('","complete":true,"segments":'),
+  incomplete: Buffer.from('","complete":false,"segments":'),
+  records: Buffer.from(',"records":'),
+  streamOffset: Buffer.from(',"streamOffset":'),
+  sslv2: Buffer.from(',"sslv2":true'),
+  notSslv2: Buffer.from(',"sslv2":false'),
+  afterRetry: Buffer.from(',"afterRetry":true},'),
+  notAfterRetry: Buffer.from(',"afterRetry":false},'),
+};
 /** With two addresses of 45 characters each, and the longest values of all else. */
 const MAX_HEAD = 384;
 const MAX_HOW = 192;
