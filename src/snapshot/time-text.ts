@@ -6,18 +6,18 @@ export function formatTimeNs(timeNs: bigint): string {
   return `${new Date(seconds * 1000).toISOString().slice(0, 19)}.${nanos}Z`;
 }
 
-/** formatTimeNs() for times of which many lie in the same second: its text up to the point, in ASCII. */
-export class SecondText {
+/** formatTimeNs() for times in two numbers, of which many lie in the same second. */
+export class TimeText {
   private second = -1;
-  private text: Uint8Array = Buffer.alloc(0);
+  private text = '';
 
-  /** @param second of a year up to 9999 */
-  of(second: number): Uint8Array {
-    if (second !== this.second) {
-      this.second = second;
-      this.text = Buffer.from(formatTimeNs(BigInt(second) * BILLION).slice(0, 20));
+  of(seconds: number, nanos: number): string {
+    if (seconds > LAST_SECOND) return formatTimeNs(LAST);
+    if (seconds !== this.second) {
+      this.second = seconds;
+      this.text = formatTimeNs(BigInt(seconds) * BILLION).slice(0, 20);
     }
-    return this.text;
+    return `${this.text}${String(1e9 + nanos).slice(1)}Z`;
   }
 }
 
@@ -31,5 +31,5 @@ export function parseTimeNs(text: string): bigint {
 
 const BILLION = 1_000_000_000n;
 /** The end of the year 9999, the last that RFC 3339 can write. */
-export const LAST_SECOND = 253_402_300_799;
+const LAST_SECOND = 253_402_300_799;
 const LAST = BigInt(LAST_SECOND) * BILLION + 999_999_999n;
