@@ -120,4 +120,5 @@ interface Waiting<Value> {
 
 /** Some 400 hellos. */
 const BATCH_BYTES = 256 * 1024;
-const MAX_AHEAD = 8;
+/** What is read while the thread starts. */
+const MAX_AHEAD = 24;
