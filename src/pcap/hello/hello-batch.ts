@@ -6,8 +6,8 @@ import { FlowEnd } from '../flow/flow-end.js';
 import type { HelloEnds } from '../flow/hello-extractor.js';
 import type { CapturedHello } from './captured-hello.js';
 
-/** A hello whose time is told beside it. */
-export type UntimedHello = Omit<CapturedHello, 'timeNs'>;
+/** A hello out of a batch; its time is told beside it. */
+export type UntimedHello = Omit<CapturedHello, 'timeNs'> & { readonly raw: Buffer };
 
 /** One buffer of hellos. */
 export class HelloBatch {

@@ -21,9 +21,8 @@ export class HelloRowJson {
 
   /** The row's fields, from behind the opening brace to the closing one. Never joined: that would copy each text twice. */
   fields(seconds: number, nanos: number, hello: UntimedHello, { from, to }: HelloEnds): readonly JsonPart[] {
-    const { kind, transport } = hello;
-    const raw = Buffer.from(hello.raw.buffer, hello.raw.byteOffset, hello.raw.byteLength);
-    const { before, name, after, error } = this.described(raw, hello);
+    const { kind, transport, raw } = hello;
+    const { before, name, after, error } = this.described(hello);
     const why = hello.error ?? error;
     return [
       `"time":"${this.time.of(seconds, nanos)}","bootTimeNs":null,"kind":"${kind}","role":null,` +
@@ -38,7 +37,7 @@ export class HelloRowJson {
     ];
   }
 
-  private described(raw: Buffer, { kind, transport, sslv2 }: UntimedHello): Described {
+  private described({ raw, kind, transport, sslv2 }: UntimedHello): Described {
     const { outline } = this;
     const outlined = !sslv2 && outline.of(raw, kind, transport);
     let texts = outlined ? this.texts.get(outline) : undefined;

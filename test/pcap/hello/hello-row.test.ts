@@ -17,7 +17,7 @@ const FIXTURES = ['clients.pcapng', 'hello-retry.pcapng', 'quic.pcapng', 'dtls.p
 test('the fast way to JSON gives what stringifying the row gives, for real and for damaged hellos', (t) => {
   const hellos = FIXTURES.flatMap(hellosOf);
   const [fast, cache] = [new HelloRowJson(), new FingerprintCache()];
-  const same = (hello: CapturedHello, ends: HelloEnds): void => {
+  const same = (hello: KeptHello, ends: HelloEnds): void => {
     const [seconds, nanos] = parts(hello.timeNs);
     t.is(joined(fast.fields(seconds, nanos, hello, ends)), JSON.stringify(helloRow(hello, ends, cache)));
   };
@@ -105,6 +105,8 @@ test('the window passes on the earlier half when it is full or told to, and in t
   t.deepEqual(out, [1, 2, 3, 4, 5, 6, 7, 8]);
 });
 
+type KeptHello = CapturedHello & { readonly raw: Buffer };
+
 function parts(timeNs: bigint): [seconds: number, nanos: number] {
   return [Number(timeNs / 1_000_000_000n), Number(timeNs % 1_000_000_000n)];
 }
@@ -113,8 +115,8 @@ function joined(fields: readonly JsonPart[]): string {
   return `{${fields.map((part) => (typeof part === 'string' ? part : Buffer.from(part).toString())).join('')}`;
 }
 
-function hellosOf(name: string): [CapturedHello, HelloEnds][] {
-  const hellos: [CapturedHello, HelloEnds][] = [];
+function hellosOf(name: string): [KeptHello, HelloEnds][] {
+  const hellos: [KeptHello, HelloEnds][] = [];
   extract(readFixture(name), (hello, ends) => hellos.push([{ ...hello, raw: Buffer.from(hello.raw) }, ends]));
   return hellos;
 }
