@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import type { Readable } from 'node:stream';
+import { setFlagsFromString } from 'node:v8';
 import { ioError } from '../errors.js';
 import { checkRecipients, type Recipients } from '../snapshot/encryption.js';
 import type { SnapshotFacts } from '../snapshot/schema/manifest.js';
@@ -34,6 +35,7 @@ export interface ImportResult extends ImportedCapture {
 /** Makes a snapshot of the hellos in a capture. Throws TlsnapError; nothing is left behind then. */
 export async function writeImport(options: ImportOptions): Promise<ImportResult> {
   const { input, output, signer, encryptTo = [], progress } = options;
+  for (const flag of COLLECTOR_FLAGS) setFlagsFromString(flag);
   await checkRecipients(encryptTo);
   const source = await openByteSource(input, options.stdin, options.signal);
   try {
@@ -80,3 +82,9 @@ async function makeStaging(output: string): Promise<string> {
     throw ioError(folder, error);
   }
 }
+
+/**
+ * docs/adr/0028: helpers that collect the young generation are waited for while all processors have other things to do, and the old one
+ * may grow by half of what was alive in it, not to four times that.
+ */
+const COLLECTOR_FLAGS = ['--no-parallel-scavenge', '--heap-growing-percent=50'];

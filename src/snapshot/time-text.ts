@@ -6,19 +6,18 @@ export function formatTimeNs(timeNs: bigint): string {
   return `${new Date(seconds * 1000).toISOString().slice(0, 19)}.${nanos}Z`;
 }
 
-/** formatTimeNs() for times of which many lie in the same second. */
+/** formatTimeNs() for times in two numbers, of which many lie in the same second. */
 export class TimeText {
   private second = -1;
   private text = '';
 
-  of(timeNs: bigint): string {
-    const second = Number(timeNs / BILLION);
-    if (timeNs < 0n || timeNs > LAST) return formatTimeNs(timeNs);
-    if (second !== this.second) {
-      this.second = second;
-      this.text = formatTimeNs(timeNs).slice(0, 20);
+  of(seconds: number, nanos: number): string {
+    if (seconds > LAST_SECOND) return formatTimeNs(LAST);
+    if (seconds !== this.second) {
+      this.second = seconds;
+      this.text = formatTimeNs(BigInt(seconds) * BILLION).slice(0, 20);
     }
-    return `${this.text}${String(Number(timeNs % BILLION)).padStart(9, '0')}Z`;
+    return `${this.text}${String(1e9 + nanos).slice(1)}Z`;
   }
 }
 
@@ -32,4 +31,5 @@ export function parseTimeNs(text: string): bigint {
 
 const BILLION = 1_000_000_000n;
 /** The end of the year 9999, the last that RFC 3339 can write. */
-const LAST = 253_402_300_799n * BILLION + 999_999_999n;
+const LAST_SECOND = 253_402_300_799;
+const LAST = BigInt(LAST_SECOND) * BILLION + 999_999_999n;

@@ -41,15 +41,13 @@ export class TimelineFile {
 
   /** The same for a row that is JSON text already: an object in one line, without `seq`. */
   addJson(timeNs: bigint, json: string): void {
-    this.addFields(timeNs, [json.slice(1)]);
+    this.addFields(Number(timeNs / BILLION), Number(timeNs % BILLION), [json.slice(1)]);
   }
 
-  /** The same in parts: an object's fields, from behind its opening brace to its closing one. */
-  addFields(timeNs: bigint, fields: readonly TextPart[]): void {
+  /** The same in parts: an object's fields, from behind its opening brace to its closing one. The time is in two numbers. */
+  addFields(seconds: number, nanos: number, fields: readonly TextPart[]): void {
     const row = this.#rows;
     if (row === this.#seconds.length) this.#grow();
-    const seconds = Number(timeNs / BILLION);
-    const nanos = Number(timeNs % BILLION);
     if (row > 0 && this.#sorted) {
       const last = this.#seconds[row - 1] ?? 0;
       this.#sorted = last < seconds || (last === seconds && (this.#nanos[row - 1] ?? 0) <= nanos);

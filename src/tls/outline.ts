@@ -16,7 +16,7 @@ export class Outline {
   /** Where in the message the server name stands; equal where there is none. */
   nameStart = 0;
   nameEnd = 0;
-  readonly #kept = new Uint8Array(MAX_OUTLINE);
+  readonly #kept = Buffer.alloc(MAX_OUTLINE);
   #length = 0;
   #message: Uint8Array = NOTHING;
   #at = 0;
@@ -29,6 +29,7 @@ export class Outline {
     this.#message = message;
     this.#at = 0;
     this.#length = 0;
+    this.hash = FNV_OFFSET;
     this.nameStart = this.nameEnd = 0;
     this.#keep(kind === 'client' ? 1 : 2);
     this.#keep(transport.charCodeAt(0));
@@ -36,20 +37,16 @@ export class Outline {
     const dtls = transport === 'dtls';
     if (!this.#header(client ? HandshakeType.clientHello : HandshakeType.serverHello, dtls)) return false;
     if (!(client ? this.#client(dtls) : this.#server())) return false;
-    if (this.#length > MAX_OUTLINE) return false;
-    this.hash = this.#hashed();
-    return true;
+    return this.#length <= MAX_OUTLINE;
   }
 
   /** A copy of what is kept. */
   bytes(): Uint8Array {
-    return this.#kept.slice(0, this.#length);
+    return Uint8Array.from(this.#kept.subarray(0, this.#length));
   }
 
   equals(bytes: Uint8Array): boolean {
-    if (bytes.length !== this.#length) return false;
-    for (let at = 0; at < bytes.length; at++) if (bytes[at] !== this.#kept[at]) return false;
-    return true;
+    return bytes.length === this.#length && this.#kept.compare(bytes, 0, bytes.length, 0, bytes.length) === 0;
   }
 
   /** The message must be exactly as long as it says, and over DTLS in one fragment. */
@@ -170,23 +167,22 @@ export class Outline {
     this.#at += 1 + (this.#message[this.#at] ?? 0);
   }
 
-  /** Keeps the message's bytes from here to `end`. Of what does not fit only the length grows. */
+  /** Keeps the message's bytes from here to `end`, and hashes them by FNV-1a. Of what does not fit only the length grows. */
   #keepTo(end: number): void {
-    let at = this.#at;
-    for (let to = this.#length; at < end && to < MAX_OUTLINE; at++, to++) this.#kept[to] = this.#message[at] ?? 0;
+    let [at, hash] = [this.#at, this.hash];
+    for (let to = this.#length; at < end && to < MAX_OUTLINE; at++, to++) {
+      const byte = this.#message[at] ?? 0;
+      this.#kept[to] = byte;
+      hash = Math.imul(hash ^ byte, FNV_PRIME);
+    }
+    this.hash = hash;
     this.#length += end - this.#at;
     this.#at = end;
   }
 
   #keep(byte: number): void {
     this.#kept[this.#length++] = byte;
-  }
-
-  /** FNV-1a. */
-  #hashed(): number {
-    let hash = 0x811c9dc5;
-    for (let at = 0; at < this.#length; at++) hash = Math.imul(hash ^ (this.#kept[at] ?? 0), 0x01000193);
-    return hash;
+    this.hash = Math.imul(this.hash ^ byte, FNV_PRIME);
   }
 }
 
@@ -215,6 +211,8 @@ export class ByOutline<Value> {
 }
 
 const NOTHING = new Uint8Array(0);
+const FNV_OFFSET = 0x811c9dc5;
+const FNV_PRIME = 0x01000193;
 /** Longer ones are no client's that anybody meets twice. */
 const MAX_OUTLINE = 4096;
 /** Version, random, empty session id. */

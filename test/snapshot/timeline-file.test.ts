@@ -49,7 +49,8 @@ async function assertSorted(
     if (arrival % 3 === 0) file.addJson(BigInt(time), json);
     else
       file.addFields(
-        BigInt(time),
+        Math.floor(time / 1e9),
+        time % 1e9,
         arrival % 3 === 1 ? [json.slice(1, 9), Buffer.from(json.slice(9))] : ['', json.slice(1), ''],
       );
   });

@@ -102,5 +102,5 @@ async function readSome(source: ByteSource, target: Buffer, least: number): Prom
   return length;
 }
 
-const PIECE = 4 << 20;
+const PIECE = 1 << 20;
 const HEADROOM = MAX_RECORD + 64;

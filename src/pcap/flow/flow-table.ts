@@ -1,5 +1,5 @@
-import { formatIpv4, formatIpv6 } from '../../snapshot/address-text.js';
 import { uint32be } from '../wire-numbers.js';
+import { type AddressWords, FlowEnd } from './flow-end.js';
 
 /**
  * Flows by addresses, ports and tunnel, in typed arrays of fixed size: a lookup makes no object, and a capture with
@@ -70,9 +70,10 @@ export class FlowTable<State> {
   ends(slot: number): { low: FlowEnd; high: FlowEnd } {
     const base = slot * KEY_WORDS;
     const ports = this.keys[base + 8] ?? 0;
+    const family = (this.keys[base + 10] ?? 0) >> 8 === 4 ? 4 : 6;
     return {
-      low: { address: this.address(base, base), port: ports >>> 16 },
-      high: { address: this.address(base, base + 4), port: ports & 0xffff },
+      low: new FlowEnd(family, this.words(base), ports >>> 16),
+      high: new FlowEnd(family, this.words(base + 4), ports & 0xffff),
     };
   }
 
@@ -108,10 +109,10 @@ export class FlowTable<State> {
     return reversed ? -slot : slot;
   }
 
-  private address(base: number, at: number): string {
-    if ((this.keys[base + 10] ?? 0) >> 8 === 4) return formatIpv4(this.keys[at] ?? 0);
+  /** Signed, as V8 keeps numbers beyond 2^31 as objects. */
+  private words(at: number): AddressWords {
     const { keys } = this;
-    return formatIpv6(keys[at] ?? 0, keys[at + 1] ?? 0, keys[at + 2] ?? 0, keys[at + 3] ?? 0);
+    return [(keys[at] ?? 0) | 0, (keys[at + 1] ?? 0) | 0, (keys[at + 2] ?? 0) | 0, (keys[at + 3] ?? 0) | 0];
   }
 
   private reclaim(): number {
@@ -182,12 +183,6 @@ export class FlowTable<State> {
     hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
     return (hash ^ (hash >>> 16)) >>> 0;
   }
-}
-
-/** One end of a flow. */
-export interface FlowEnd {
-  readonly address: string;
-  readonly port: number;
 }
 
 /** What of a dissected packet makes its flow. */

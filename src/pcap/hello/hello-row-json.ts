@@ -4,8 +4,8 @@ import { ByOutline, Outline } from '../../tls/outline.js';
 import { latin1 } from '../../tls/reader.js';
 import type { TextPart } from '../../text-parts.js';
 import type { HelloEnds } from '../flow/hello-extractor.js';
-import type { CapturedHello } from './captured-hello.js';
 import { TimeText } from '../../snapshot/time-text.js';
+import type { UntimedHello } from './hello-batch.js';
 
 /**
  * The JSON of helloRow(), many times as fast as making the row and stringifying it: clients are few and hellos are many, so
@@ -17,28 +17,27 @@ export class HelloRowJson {
   private readonly outline = new Outline();
   private readonly texts = new ByOutline<DescribedTexts>();
   private readonly time = new TimeText();
+  private readonly how = new HowText();
 
   /** The row's fields, from behind the opening brace to the closing one. Never joined: that would copy each text twice. */
-  fields(hello: CapturedHello, { from, to }: HelloEnds): readonly TextPart[] {
-    const { kind, transport, sslv2, complete, segments, records, streamOffset, afterRetry } = hello;
-    const raw = Buffer.from(hello.raw.buffer, hello.raw.byteOffset, hello.raw.byteLength);
-    const { before, name, after, error } = this.described(raw, hello);
+  fields(seconds: number, nanos: number, hello: UntimedHello, { from, to }: HelloEnds): readonly TextPart[] {
+    const { kind, transport, raw } = hello;
+    const { before, name, after, error } = this.described(hello);
     const why = hello.error ?? error;
     return [
-      `"time":"${this.time.of(hello.timeNs)}","bootTimeNs":null,"kind":"${kind}","role":null,"transport":"${transport}",` +
-        `"flow":{"src":"${from.address}","srcPort":${from.port},"dst":"${to.address}","dstPort":${to.port},` +
-        `"netns":null,"cookie":null},"process":null,"hello":{"raw":"`,
+      `"time":"${this.time.of(seconds, nanos)}","bootTimeNs":null,"kind":"${kind}","role":null,` +
+        `"transport":"${transport}","flow":{"src":"${from.address}","srcPort":${from.port},"dst":"${to.address}",` +
+        `"dstPort":${to.port},"netns":null,"cookie":null},"process":null,"hello":{"raw":"`,
       raw.toString('base64'),
-      `","complete":${complete},"segments":${segments},"records":${records},"streamOffset":${streamOffset},` +
-        `"sslv2":${sslv2},"afterRetry":${afterRetry}},`,
+      this.how.of(hello),
       before,
       name,
       after,
-      `,"kernel":null,"error":${why === null ? 'null' : JSON.stringify(why)}}`,
+      why === null ? NO_ERROR : `,"kernel":null,"error":${JSON.stringify(why)}}`,
     ];
   }
 
-  private described(raw: Buffer, { kind, transport, sslv2 }: CapturedHello): Described {
+  private described({ raw, kind, transport, sslv2 }: UntimedHello): Described {
     const { outline } = this;
     const outlined = !sslv2 && outline.of(raw, kind, transport);
     let texts = outlined ? this.texts.get(outline) : undefined;
@@ -53,6 +52,31 @@ export class HelloRowJson {
     return { before: texts.before, name, after: texts.after, error: null };
   }
 }
+
+/** How a hello came, which it mostly has in common with the one before. */
+class HowText {
+  private last: How | null = null;
+  private text: Uint8Array = Buffer.alloc(0);
+
+  of({ complete, segments, records, streamOffset, sslv2, afterRetry }: UntimedHello): Uint8Array {
+    const { last } = this;
+    if (
+      last?.complete === complete &&
+      last.segments === segments &&
+      last.records === records &&
+      last.streamOffset === streamOffset &&
+      last.sslv2 === sslv2 &&
+      last.afterRetry === afterRetry
+    ) {
+      return this.text;
+    }
+    this.last = { complete, segments, records, streamOffset, sslv2, afterRetry };
+    this.text = Buffer.from(`",${JSON.stringify(this.last).slice(1)},`);
+    return this.text;
+  }
+}
+
+type How = Pick<UntimedHello, 'complete' | 'segments' | 'records' | 'streamOffset' | 'sslv2' | 'afterRetry'>;
 
 /** `"tls":…,"fingerprints":…` in three parts, and what could not be read. */
 interface Described {
@@ -84,3 +108,5 @@ function describedTexts({ tls, fingerprints, error }: HelloDescription): Describ
 function wholeText({ tls, fingerprints }: HelloDescription): string {
   return `"tls":${JSON.stringify(tls)},"fingerprints":${JSON.stringify(fingerprints)}`;
 }
+
+const NO_ERROR = Buffer.from(',"kernel":null,"error":null}');

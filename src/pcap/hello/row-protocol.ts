@@ -3,8 +3,8 @@ import type { StagedMember } from '../../snapshot/members.js';
 
 /** What the reading thread tells the thread that makes rows. */
 export type ToRows =
-  /** Hellos as a HelloBatch, of which `used` bytes are filled. */
-  | { readonly kind: 'batch'; readonly bytes: SharedArrayBuffer; readonly used: number }
+  /** The bytes of a HelloBatch, of which `used` are filled with `count` hellos. */
+  | { readonly kind: 'batch'; readonly bytes: SharedArrayBuffer; readonly used: number; readonly count: number }
   /** There are no more; the thread ends. */
   | { readonly kind: 'finish' };
 

@@ -22,8 +22,7 @@ export interface HelloTaker {
 export class RowThread implements HelloTaker, StagedTimeline {
   readonly #worker: Worker;
   readonly #spare: SharedArrayBuffer[] = [];
-  #bytes: SharedArrayBuffer;
-  #batch: HelloBatch;
+  #batch = newBatch();
   #ahead = 0;
   #waiting: Waiting<void> | null = null;
   #finishing: Waiting<StagedMember> | null = null;
@@ -31,8 +30,6 @@ export class RowThread implements HelloTaker, StagedTimeline {
   #ended: Promise<unknown> | null = null;
 
   constructor(path: string) {
-    this.#bytes = newBatch();
-    this.#batch = new HelloBatch(this.#bytes);
     const workerData: RowSettings = { path };
     this.#worker = new Worker(new URL('./row-worker.js', import.meta.url), { workerData });
     this.#worker.on('message', (message: FromRows) => this.#take(message));
@@ -74,12 +71,12 @@ export class RowThread implements HelloTaker, StagedTimeline {
   }
 
   #sendBatch(least: number): void {
-    const [bytes, { used }] = [this.#bytes, this.#batch];
-    this.#bytes = least > BATCH_BYTES ? new SharedArrayBuffer(least) : (this.#spare.pop() ?? newBatch());
-    this.#batch = new HelloBatch(this.#bytes);
-    if (used === 0) return;
+    const { bytes, used, count } = this.#batch;
+    const spare = least > BATCH_BYTES ? undefined : this.#spare.pop();
+    this.#batch = spare ? new HelloBatch(spare) : newBatch(least);
+    if (count === 0) return;
     this.#ahead++;
-    this.#send({ kind: 'batch', bytes, used });
+    this.#send({ kind: 'batch', bytes, used, count });
   }
 
   #send(message: ToRows): void {
@@ -112,8 +109,8 @@ export class RowThread implements HelloTaker, StagedTimeline {
   }
 }
 
-function newBatch(): SharedArrayBuffer {
-  return new SharedArrayBuffer(BATCH_BYTES);
+function newBatch(least = 0): HelloBatch {
+  return new HelloBatch(new SharedArrayBuffer(Math.max(least, BATCH_BYTES)));
 }
 
 interface Waiting<Value> {
@@ -123,4 +120,5 @@ interface Waiting<Value> {
 
 /** Some 400 hellos. */
 const BATCH_BYTES = 256 * 1024;
-const MAX_AHEAD = 8;
+/** What is read while the thread starts. */
+const MAX_AHEAD = 24;

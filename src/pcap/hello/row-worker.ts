@@ -2,7 +2,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { sentError } from '../../errors.js';
 import { DeflatedBytes } from '../../snapshot/deflated-bytes.js';
 import { TimelineFile } from '../../snapshot/timeline-file.js';
-import { findHellos, readHello } from './hello-batch.js';
+import { HelloBatch } from './hello-batch.js';
 import { HelloRowJson } from './hello-row-json.js';
 import { ReorderWindow } from './reorder-window.js';
 import type { FromRows, RowSettings, ToRows } from './row-protocol.js';
@@ -12,8 +12,9 @@ class Rows {
   readonly #timeline: TimelineFile;
   readonly #deflated: DeflatedBytes;
   readonly #rows = new HelloRowJson();
-  readonly #inOrder = new ReorderWindow<Waiting>((timeNs, waiting) => this.#row(timeNs, waiting));
-  #waiting = 0;
+  readonly #inOrder = new ReorderWindow((seconds, nanos, item) => this.#row(seconds, nanos, item));
+  /** Of which not all rows are made yet, each at a place of its own. */
+  readonly #waiting: (Waiting | undefined)[] = Array.from({ length: MAX_WAITING });
 
   constructor({ path }: RowSettings) {
     this.#deflated = new DeflatedBytes(`${path}.deflated`);
@@ -21,27 +22,30 @@ class Rows {
   }
 
   async take(message: ToRows): Promise<void> {
-    if (message.kind === 'batch') await this.#batch(message.bytes, message.used);
+    if (message.kind === 'batch') await this.#batch(message);
     else await this.#finish();
   }
 
-  async #batch(bytes: SharedArrayBuffer, used: number): Promise<void> {
+  async #batch({ bytes, used, count }: Extract<ToRows, { kind: 'batch' }>): Promise<void> {
     // Hellos far from their places must not keep every batch they came in.
-    if (this.#waiting >= MAX_WAITING) this.#inOrder.end();
-    this.#waiting++;
-    const batch: Batch = { bytes, buffer: Buffer.from(bytes), left: 0 };
-    findHellos(batch.buffer, used, () => batch.left++);
-    findHellos(batch.buffer, used, (at, timeNs, size) => this.#inOrder.add(timeNs, { batch, at }, size));
+    while (!this.#waiting.includes(undefined)) this.#inOrder.passHalf();
+    const place = this.#waiting.indexOf(undefined);
+    const batch = new HelloBatch(bytes);
+    this.#waiting[place] = { batch, left: count };
+    batch.each(used, (seconds, nanos, at) => this.#inOrder.add(seconds, nanos, at * MAX_WAITING + place));
     await this.#deflated.keptUp();
     send({ kind: 'taken' });
   }
 
-  #row(timeNs: bigint, { batch, at }: Waiting): void {
-    const { hello, ends } = readHello(batch.buffer, at);
-    this.#timeline.addFields(timeNs, this.#rows.fields(hello, ends));
-    if (--batch.left > 0) return;
-    this.#waiting--;
-    send({ kind: 'spare', bytes: batch.bytes });
+  #row(seconds: number, nanos: number, item: number): void {
+    const place = item % MAX_WAITING;
+    const waiting = this.#waiting[place];
+    if (!waiting) return;
+    const { hello, ends } = waiting.batch.read((item - place) / MAX_WAITING);
+    this.#timeline.addFields(seconds, nanos, this.#rows.fields(seconds, nanos, hello, ends));
+    if (--waiting.left > 0) return;
+    this.#waiting[place] = undefined;
+    send({ kind: 'spare', bytes: waiting.batch.bytes });
   }
 
   async #finish(): Promise<void> {
@@ -51,17 +55,10 @@ class Rows {
   }
 }
 
-/** A batch of which not all rows are made yet. */
-interface Batch {
-  readonly bytes: SharedArrayBuffer;
-  readonly buffer: Buffer;
-  left: number;
-}
-
-/** A hello in its batch. */
 interface Waiting {
-  readonly batch: Batch;
-  readonly at: number;
+  readonly batch: HelloBatch;
+  /** Hellos of which no row is made yet. */
+  left: number;
 }
 
 function send(message: FromRows): void {

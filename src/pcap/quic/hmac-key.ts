@@ -25,6 +25,15 @@ export class HmacKey {
   }
 }
 
+/**
+ * What HKDF-Expand-Label (RFC 8446 section 7.1) signs, for an empty context and at most one hash of output: its first `length`
+ * bytes are the result.
+ */
+export function expandLabel(label: string, length: number): Buffer {
+  const full = `tls13 ${label}`;
+  return Buffer.from(`\0${String.fromCharCode(length, full.length)}${full}\0\x01`, 'latin1');
+}
+
 const BLOCK = 64;
 const DIGEST = 32;
 const MAX_MESSAGE = 64;

@@ -1,6 +1,6 @@
 /** Keys of Initial packets, and the packets without their protection (RFC 9001 sections 5.2 to 5.4). */
 import { createCipheriv, createDecipheriv } from 'node:crypto';
-import { HmacKey } from './hmac-key.js';
+import { expandLabel, HmacKey } from './hmac-key.js';
 import type { LongPacket } from './long-header.js';
 import type { QuicVersion } from './versions.js';
 
@@ -15,7 +15,7 @@ export class InitialKeys {
   /** @param dcid destination connection id of the client's first packet, or of its first one after a Retry */
   constructor(version: QuicVersion, dcid: Uint8Array) {
     this.version = version;
-    this.secret = new HmacKey(new HmacKey(version.salt).sign(dcid));
+    this.secret = new HmacKey(version.salt.sign(dcid));
   }
 
   /** The frames in an Initial packet that `side` sent, or null where these are not its keys. */
@@ -71,12 +71,12 @@ export class InitialKeys {
   }
 
   private derive(side: QuicSide): SideKeys {
-    const secret = new HmacKey(expandLabel(this.secret, side === 'client' ? 'client in' : 'server in', 32));
-    const prefix = this.version.labelPrefix;
+    const secret = new HmacKey(this.secret.sign(SECRET_LABELS[side]));
+    const { key, iv, hp } = this.version.labels;
     return {
-      key: expandLabel(secret, `${prefix} key`, 16),
-      iv: expandLabel(secret, `${prefix} iv`, 12),
-      hp: expandLabel(secret, `${prefix} hp`, 16),
+      key: secret.sign(key).subarray(0, 16),
+      iv: secret.sign(iv).subarray(0, 12),
+      hp: secret.sign(hp).subarray(0, 16),
     };
   }
 }
@@ -87,13 +87,7 @@ interface SideKeys {
   readonly hp: Buffer;
 }
 
-/** HKDF-Expand-Label (RFC 8446 section 7.1) with an empty context and at most one hash of output. */
-function expandLabel(secret: HmacKey, label: string, length: number): Buffer {
-  const full = `tls13 ${label}`;
-  const info = Buffer.from(`\0${String.fromCharCode(length, full.length)}${full}\0\x01`, 'latin1');
-  return secret.sign(info).subarray(0, length);
-}
-
+const SECRET_LABELS = { client: expandLabel('client in', 32), server: expandLabel('server in', 32) };
 const MAX_PACKET_NUMBER = 4;
 const SAMPLE = 16;
 const TAG = 16;
