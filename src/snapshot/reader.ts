@@ -3,7 +3,6 @@ import { TlsnapError } from '../errors.js';
 import { readContainer, type Member } from './container.js';
 import { type Identities, NO_IDENTITIES, snapshotSource } from './decryption.js';
 import { handshakeExcerpt, type HandshakeExcerpt } from './handshake-excerpt.js';
-import { type Sha256, sha256Of } from './hash-thread.js';
 import { parseHost, parseManifest } from './manifest-file.js';
 import { HOST, MANIFEST, type RowMember } from './members.js';
 import { type Excerpt, RowParser } from './row-parser.js';
@@ -96,36 +95,32 @@ async function* readBatches<Wanted extends RowMember>(
 ): AsyncGenerator<Batch<Wanted>, void> {
   const open = new Set<string>(wanted.map((member) => `${member}.ndjson`));
   let current: { name: Wanted; parser: RowParser<unknown>; digest: Digest } | undefined;
-  try {
-    for await (const events of readContainer(source.name, inflate(source))) {
-      for (const event of events) {
-        const { path } = event.member;
-        if (event.kind === 'start') {
-          if (!open.has(path)) continue;
-          const name = path.slice(0, -'.ndjson'.length) as Wanted;
-          const onFault = (line: number, problem: string): never => {
-            throw new TlsnapError('input', `${source.name}, ${path} line ${line}`, problem);
-          };
-          const parser = new RowParser<unknown>(rowCheck(name), onFault, excerpts[name]);
-          current = { name, parser, digest: new Digest(source.name, event.member, manifest) };
-        }
-        if (!current) continue;
-        if (event.kind === 'data') {
-          await current.digest.update(event.bytes);
-          const rows = current.parser.push(event.bytes);
-          if (rows.length > 0) yield { member: current.name, rows } as unknown as Batch<Wanted>;
-        }
-        if (event.kind === 'end') {
-          current.parser.finish();
-          await current.digest.check();
-          current = undefined;
-          open.delete(path);
-          if (open.size === 0) return;
-        }
+  for await (const events of readContainer(source.name, inflate(source))) {
+    for (const event of events) {
+      const { path } = event.member;
+      if (event.kind === 'start') {
+        if (!open.has(path)) continue;
+        const name = path.slice(0, -'.ndjson'.length) as Wanted;
+        const onFault = (line: number, problem: string): never => {
+          throw new TlsnapError('input', `${source.name}, ${path} line ${line}`, problem);
+        };
+        const parser = new RowParser<unknown>(rowCheck(name), onFault, excerpts[name]);
+        current = { name, parser, digest: new Digest(source.name, event.member, manifest) };
+      }
+      if (!current) continue;
+      if (event.kind === 'data') {
+        current.digest.update(event.bytes);
+        const rows = current.parser.push(event.bytes);
+        if (rows.length > 0) yield { member: current.name, rows } as unknown as Batch<Wanted>;
+      }
+      if (event.kind === 'end') {
+        current.parser.finish();
+        current.digest.check();
+        current = undefined;
+        open.delete(path);
+        if (open.size === 0) return;
       }
     }
-  } finally {
-    current?.digest.close();
   }
   for (const path of open) throw missing(source.name, path);
 }
@@ -140,8 +135,8 @@ async function readDocument(source: SnapshotSource, wanted: string, manifest?: M
       const bytes = Buffer.concat(pieces);
       if (manifest) {
         const digest = new Digest(source.name, event.member, manifest);
-        await digest.update(bytes);
-        await digest.check();
+        digest.update(bytes);
+        digest.check();
       }
       return bytes;
     }
@@ -153,27 +148,22 @@ async function readDocument(source: SnapshotSource, wanted: string, manifest?: M
 class Digest {
   readonly #place: string;
   readonly #expected: string | undefined;
-  readonly #hash: Sha256;
+  readonly #hash = createHash('sha256');
 
   constructor(name: string, member: Member, manifest: Manifest) {
     this.#place = `${name}, ${member.path}`;
     this.#expected = manifest.members.find(({ path }) => path === member.path)?.sha256;
-    this.#hash = sha256Of(member.size);
   }
 
-  update(bytes: Buffer): Promise<void> | undefined {
-    return this.#hash.update(bytes);
+  update(bytes: Buffer): void {
+    this.#hash.update(bytes);
   }
 
-  async check(): Promise<void> {
-    if ((await this.#hash.digest()) === this.#expected) return;
+  check(): void {
+    if (this.#hash.digest('hex') === this.#expected) return;
     throw new TlsnapError('input', this.#place, 'does not have the digest that the manifest gives', [
       'Run tlsnap verify on the snapshot.',
     ]);
-  }
-
-  close(): void {
-    this.#hash.close();
   }
 }
 
