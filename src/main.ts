@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
 import { Errors, flush, run } from '@oclif/core';
 import { stdoutError } from './errors.js';
 import { described, EXIT, exitCodeOf, isClosedPipe } from './failure.js';
@@ -15,6 +16,8 @@ import { printableJson } from './terminal.js';
 export async function main(root: string, argv = process.argv.slice(2)): Promise<void> {
   // Neither plugins nor themes: nothing that lies in the user's folders has a say in what this program does.
   process.env['TLSNAP_DISABLE_THEME'] = '1';
+  // Rows come and go by the million: none of them is to be kept among what lasts (docs/adr/0029).
+  setFlagsFromString('--no-allocation-site-pretenuring');
   const unwritten = stdoutFailure();
   try {
     await run(argv, { root, userPlugins: false, devPlugins: false });
