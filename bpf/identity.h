@@ -80,21 +80,31 @@ static __always_inline void read_task(struct tlsnap_task *out, struct task_struc
 	read_comm(out->thread_comm, task);
 }
 
+/*
+ * As TASK_READ(), but by the probe helpers wherever they are allowed. For each pointer that is followed from a trusted one,
+ * verifiers from 6.3 on (57539b1c0ac2) search all of the kernel's types by name, up to four times.
+ */
+#define ANCESTOR_READ(task, accessors...) \
+	(tlsnap_probe_read ? BPF_CORE_READ((struct task_struct *)task, accessors) : ___arrow(task, accessors))
+
 static __always_inline void read_ancestors(struct tlsnap_process *out, struct task_struct *task)
 {
-	struct task_struct *leader = TASK_READ(task, group_leader);
+	struct task_struct *leader = ANCESTOR_READ(task, group_leader);
 	__u32 count = 0;
 
 #pragma unroll
 	for (int i = 0; i < TLSNAP_ANCESTORS; i++) {
 		struct tlsnap_ancestor *ancestor = &out->ancestors[i];
-		struct task_struct *parent = TASK_READ(leader, real_parent);
+		struct task_struct *parent = ANCESTOR_READ(leader, real_parent);
 
-		leader = TASK_READ(parent, group_leader);
-		ancestor->start_boot_ns = TASK_READ(leader, start_boottime);
-		ancestor->pid = TASK_READ(leader, tgid);
-		ancestor->uid = TASK_READ(leader, cred, uid.val);
-		read_comm(ancestor->comm, leader);
+		leader = ANCESTOR_READ(parent, group_leader);
+		ancestor->start_boot_ns = ANCESTOR_READ(leader, start_boottime);
+		ancestor->pid = ANCESTOR_READ(leader, tgid);
+		ancestor->uid = ANCESTOR_READ(leader, cred, uid.val);
+		if (tlsnap_probe_read)
+			bpf_core_read(ancestor->comm, TLSNAP_COMM_LENGTH, &leader->comm);
+		else
+			read_comm(ancestor->comm, leader);
 		if (ancestor->pid)
 			count = i + 1;
 	}
@@ -249,23 +259,31 @@ static __always_inline void record_process(struct task_struct *task, struct tlsn
 	bpf_map_update_elem(&reported, key, &present, BPF_ANY);
 }
 
-/* Fills `out` with the current task, and reports its process once. */
-static __noinline int identify(struct tlsnap_task *out)
+/*
+ * Reports the current process, once. Global, so that the verifier proves it once and not for each state in which it is called.
+ */
+__noinline int report_current(void)
 {
 	struct task_struct *task = current_task();
 	struct tlsnap_process_key key = {};
 
-	if (!out)
-		return 0;
-	read_task(out, task);
-	key.start_boot_ns = out->start_boot_ns;
-	key.pid = out->pid;
-	if (out->flags & TLSNAP_TASK_KTHREAD)
-		return 0;
+	key.start_boot_ns = TASK_READ(task, group_leader, start_boottime);
+	key.pid = TASK_READ(task, tgid);
 	if (tlsnap_recording)
 		record_process(task, &key);
 	else if (!bpf_map_lookup_elem(&reported, &key))
 		report_process(task, &key, false);
+	return 0;
+}
+
+/* Fills `out` with the current task, and reports its process once. */
+static __noinline int identify(struct tlsnap_task *out)
+{
+	if (!out)
+		return 0;
+	read_task(out, current_task());
+	if (!(out->flags & TLSNAP_TASK_KTHREAD))
+		report_current();
 	return 0;
 }
 

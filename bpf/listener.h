@@ -77,30 +77,59 @@ static __always_inline void join_early(struct tlsnap_connection *connection)
 	bpf_map_delete_elem(&early, &key);
 }
 
-/* As ship(), for a segment whose connection does not exist yet. What comes on a SYN fits into one packet. */
-static __noinline int ship_early(struct __sk_buff *skb, struct tlsnap_connection *kept,
-				 struct tlsnap_shipment *shipment)
+/* Where a segment that reaches a listener is kept. */
+static __noinline int find_early_key(struct __sk_buff *skb, struct bpf_sock *sk, const struct tlsnap_segment *segment,
+				     struct tlsnap_early_key *key)
 {
-	struct tlsnap_search *search;
-	__u32 left;
+	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
 
-	if (!kept || !shipment)
+	if (!tcp || !key || !segment || find_addresses(skb, key->remote_address, key->local_address))
+		return -1;
+	key->local_port = segment->destination;
+	key->remote_port = segment->source;
+	key->netns = tcp->inet_conn.icsk_inet.sk.__sk_common.skc_net.net->ns.inum;
+	return 0;
+}
+
+/* As ship_chunk(), for a segment whose connection does not exist yet; global for the same reason. */
+__noinline __u32 ship_early_chunk(struct __sk_buff *skb, __u32 at, __u32 offset, __u32 length, __u32 flags)
+{
+	struct tlsnap_shipment shipment = {
+		.at = at,
+		.offset = offset,
+		.length = length,
+		.direction = TLSNAP_INGRESS,
+		.flags = flags,
+	};
+	struct tlsnap_segment segment = {};
+	struct tlsnap_early_key key = {};
+	struct tlsnap_connection *kept;
+	struct bpf_sock *sk = skb->sk;
+
+	if (!sk || find_segment(skb, &segment) || find_early_key(skb, sk, &segment, &key))
 		return 0;
-	search = &kept->search[TLSNAP_INGRESS];
-	left = shipment->length;
+	kept = bpf_map_lookup_elem(&early, &key);
+	if (!kept)
+		return 0;
+	return ship_once(skb, kept, &kept->search[TLSNAP_INGRESS], &shipment);
+}
 
+/* As ship(). What comes on a SYN fits into one packet. */
+static __noinline int ship_early(struct __sk_buff *skb, struct tlsnap_shipment *shipment)
+{
+	if (!shipment)
+		return 0;
 	for (int i = 0; i < TLSNAP_EARLY_CHUNKS; i++) {
-		__u32 shipped = ship_once(skb, kept, search, shipment);
+		__u32 shipped = ship_early_chunk(skb, shipment->at, shipment->offset, shipment->length, shipment->flags);
 
-		left -= shipped;
-		if (left == 0 || shipped == 0)
+		shipment->length -= shipped;
+		if (shipment->length == 0 || shipped == 0)
 			break;
 		shipment->at += shipped;
 		shipment->offset += shipped;
-		shipment->length = left;
 		shipment->flags |= TLSNAP_CHUNK_CONTINUED;
 	}
-	if (left > 0 && !(shipment->flags & TLSNAP_CHUNK_SPECULATIVE))
+	if (shipment->length > 0 && !(shipment->flags & TLSNAP_CHUNK_SPECULATIVE))
 		count(TLSNAP_COUNT_TRUNCATED);
 	return 0;
 }
@@ -111,20 +140,14 @@ static __noinline int ship_early(struct __sk_buff *skb, struct tlsnap_connection
  */
 static __noinline int keep_early(struct __sk_buff *skb, struct bpf_sock *sk)
 {
-	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
 	struct tlsnap_shipment shipment = {};
 	struct tlsnap_segment segment = {};
 	struct tlsnap_early_key key = {};
 	struct tlsnap_connection *kept;
 	struct tlsnap_search *search;
 
-	if (!tcp || find_segment(skb, &segment) || segment.length == 0)
+	if (find_segment(skb, &segment) || segment.length == 0 || find_early_key(skb, sk, &segment, &key))
 		return 0;
-	if (find_addresses(skb, key.remote_address, key.local_address))
-		return 0;
-	key.local_port = segment.destination;
-	key.remote_port = segment.source;
-	key.netns = tcp->inet_conn.icsk_inet.sk.__sk_common.skc_net.net->ns.inum;
 	/* It counts as left out when it is established. */
 	if (!ends_in_scope(key.netns, key.local_port, key.remote_port, TLSNAP_ROLE_ACCEPTED))
 		return 0;
@@ -158,7 +181,7 @@ static __noinline int keep_early(struct __sk_buff *skb, struct bpf_sock *sk)
 	case TLSNAP_NO_HELLO:
 		/* Either no TLS, or a hello whose beginning was lost on the way: user space can tell. */
 		shipment.flags |= TLSNAP_CHUNK_SPECULATIVE;
-		ship_early(skb, kept, &shipment);
+		ship_early(skb, &shipment);
 		count(TLSNAP_COUNT_SPECULATIVE);
 		search->segments = 1;
 		break;
@@ -167,7 +190,7 @@ static __noinline int keep_early(struct __sk_buff *skb, struct bpf_sock *sk)
 		fingerprint_hello(skb, kept, search, &shipment);
 		if (shipment.length > search->end)
 			shipment.length = search->end;
-		ship_early(skb, kept, &shipment);
+		ship_early(skb, &shipment);
 		if ((__s32)(search->next - search->end) >= 0)
 			search->state = TLSNAP_DONE;
 	}

@@ -179,13 +179,13 @@ function programsOf({ tracepoints }: Tier, { scope, recorder }: SessionOptions, 
 }
 
 /**
- * The kernel's verifier takes the time of whoever loads a program, and two thirds of it all go to the programs that see
- * packets: each is loaded by a thread of its own, where there are processors for both.
+ * The kernel's verifier takes the time of whoever loads a program. Both programs that see packets take more of it than all
+ * others together: each is loaded by a thread of its own, where there are processors for both.
  */
 function partsOf(programs: string[]): string[][] {
   if (availableParallelism() < 2) return [programs];
-  const isIngress = (name: string): boolean => name.startsWith('tlsnap_ingress');
-  return [programs.filter((name) => !isIngress(name)), programs.filter(isIngress)];
+  const goesWithIngress = (name: string): boolean => /^tlsnap_(?:ingress|sockops)/.test(name);
+  return [programs.filter((name) => !goesWithIngress(name)), programs.filter(goesWithIngress)];
 }
 
 /** The decoder was generated from an object's BTF; this makes sure that it was this object's. */
