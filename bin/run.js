@@ -1,6 +1,11 @@
 #!/usr/bin/env node
+import { stat } from 'node:fs';
 import { userInfo } from 'node:os';
 import { fileURLToPath } from 'node:url';
+
+// C libraries before glibc 2.41 lose a wake-up once in a while (docs/adr/0030): all threads of Node's pool then sleep beside
+// work, and whoever waits for that work waits forever, unless something else is asked of the pool.
+setInterval(() => stat('/', () => undefined), 1000).unref();
 
 if (!process.env.HOME || !process.env.SHELL) {
   try {
