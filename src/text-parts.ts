@@ -20,3 +20,13 @@ export function writeParts(buffer: Buffer, at: number, parts: readonly TextPart[
   }
   return end;
 }
+
+/** All texts of a list as UTF-8, one behind the other. */
+export function bytesOfTexts(texts: readonly (readonly TextPart[])[]): Buffer<ArrayBuffer> {
+  let most = 0;
+  for (const parts of texts) most += mostBytes(parts);
+  const bytes = Buffer.allocUnsafeSlow(most);
+  let end = 0;
+  for (const parts of texts) end = writeParts(bytes, end, parts);
+  return bytes.subarray(0, end);
+}

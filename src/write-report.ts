@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
+import { availableParallelism } from 'node:os';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { findings } from './analysis/findings.js';
@@ -20,7 +21,9 @@ import { timesketchRenderer } from './report/timesketch.js';
 import { zeekRenderer } from './report/zeek.js';
 import { createOutput } from './snapshot/output.js';
 import type { Identities } from './snapshot/decryption.js';
-import { openSnapshot, type Snapshot } from './snapshot/reader.js';
+import { TIMELINE } from './snapshot/members.js';
+import { type Lines, openSnapshot, type Snapshot } from './snapshot/reader.js';
+import { LineThread } from './write-report/line-thread.js';
 
 export interface ReportOptions {
   readonly snapshot: string;
@@ -52,13 +55,17 @@ export async function writeReport(options: ReportOptions): Promise<ReportResult>
   const output = createOutput(options.output);
   const feeds = await loadFeeds(options.feeds, { as: options.as });
   const snapshot = await openSnapshot(options.snapshot, options.identities);
-  const report = new Report(snapshot, await rendererOf(snapshot, options), feeds);
+  const thread = lineThread(snapshot, options);
+  const render = thread && ((lines: AsyncIterable<Lines>) => thread.render(lines));
+  const report = new Report(snapshot, await rendererOf(snapshot, options), feeds, render);
   try {
     await pipeline(Readable.from(report.chunks(), { objectMode: true, highWaterMark: 1 }), output.open());
     output.commit();
   } catch (error) {
     output.abandon();
     throw output.isStdout ? stdoutError(error) : ioError(options.output, error);
+  } finally {
+    thread?.close();
   }
   const { format } = options;
   const { name, manifestSha256 } = snapshot;
@@ -99,6 +106,13 @@ async function rendererOf(snapshot: Snapshot, { format, table, output, feeds }: 
   }
 }
 
+/** Where the timeline is long, and there is a processor for it, its lines are rendered by a thread of their own. */
+function lineThread({ name, manifest }: Snapshot, { format, table = 'handshakes', feeds }: ReportOptions) {
+  const size = manifest.members.find(({ path }) => path === TIMELINE)?.size ?? 0;
+  const isLong = format === 'csv' && table === 'handshakes' && feeds.length === 0 && size >= LONG_BYTES;
+  return isLong && availableParallelism() > 1 ? new LineThread({ table, snapshot: name }) : undefined;
+}
+
 /** uPlot, as its package brings it. */
 async function readChartLibrary(): Promise<ChartLibrary> {
   const { resolve } = createRequire(import.meta.url);
@@ -109,3 +123,6 @@ async function readChartLibrary(): Promise<ChartLibrary> {
     licence: await read('LICENSE'),
   };
 }
+
+/** A report of less is written before a thread has started. */
+const LONG_BYTES = 32 * 1024 * 1024;

@@ -1,9 +1,11 @@
 import type { Hit } from '../intel/hit.js';
-import type { Rows } from '../snapshot/schema/validators.js';
+import { lineFault, RowParser } from '../snapshot/row-parser.js';
+import { rowCheck, type Rows } from '../snapshot/schema/validators.js';
 import { csvText } from '../csv.js';
+import { bytesOfTexts, type TextPart } from '../text-parts.js';
 import type { ReportTable } from './formats.js';
 import { handshakeCsvLine } from './handshake-csv-line.js';
-import { type MarkedBatch, NO_HITS, type Renderer } from './renderer.js';
+import { type LineRenderer, type MarkedBatch, NO_HITS, type Renderer } from './renderer.js';
 import type { Column } from './tables/column.js';
 import { FINGERPRINT_COLUMNS } from './tables/fingerprints.js';
 import { HANDSHAKE_COLUMNS } from './tables/handshakes.js';
@@ -58,12 +60,33 @@ class MemberTable<Name extends 'handshakes' | 'processes' | 'fingerprints' | 'so
   }
 }
 
-class HandshakeTable extends MemberTable<'handshakes'> {
-  readonly line = handshakeCsvLine;
+type HandshakeRow = Rows['handshakes'];
 
+class HandshakeTable extends MemberTable<'handshakes'> {
   constructor() {
     super('handshakes', HANDSHAKE_COLUMNS);
   }
+
+  lines(snapshot: string): LineRenderer {
+    const csvLine = handshakeCsvLine();
+    const check = rowCheck('handshakes');
+    const onFault = (line: number, problem: string): never => {
+      throw lineFault(snapshot, 'handshakes', line, problem);
+    };
+    return ({ bytes, before }) => {
+      const rows = new RowParser<HandshakeRow | readonly TextPart[]>(check, onFault, csvLine, before).push(bytes);
+      return { bytes: bytesOfTexts(rows.map((row) => (isParts(row) ? row : [this.#text(row)]))), rows: rows.length };
+    };
+  }
+
+  /** Of a line that tlsnap would not write so. */
+  #text(row: HandshakeRow): string {
+    return this.rows({ member: 'handshakes', rows: [row], hits: null });
+  }
+}
+
+function isParts(row: object): row is readonly TextPart[] {
+  return Array.isArray(row);
 }
 
 /** What feeds name in the snapshot, one hit a row. */

@@ -1,8 +1,6 @@
 import type { Hit } from '../intel/hit.js';
-import type { Batch } from '../snapshot/reader.js';
 import type { RowMember } from '../snapshot/members.js';
-import type { Excerpt } from '../snapshot/row-parser.js';
-import type { TextPart } from '../text-parts.js';
+import type { Batch, Lines } from '../snapshot/reader.js';
 
 /** Turns the rows of a snapshot into one format, batch by batch, in the order of the file. Writes nothing itself. */
 export interface Renderer {
@@ -14,18 +12,29 @@ export interface Renderer {
   head(): Chunk;
   rows(batch: MarkedBatch): Chunk;
   /**
-   * What `rows` makes of one row without hits, straight from its line in the file and sooner; nothing for a line that must be
-   * parsed. Of a renderer that wants one member and gives text.
+   * Makes of whole lines what `rows` makes of their rows without hits, sooner. Of a renderer that wants one member. The name
+   * of the snapshot is for messages.
    */
-  readonly line?: () => Excerpt<readonly TextPart[]>;
+  readonly lines?: (snapshot: string) => LineRenderer;
   /** What stands after the last one. */
   end(): Iterable<Chunk>;
   /** Rows that could not be written, and why; told to the user. */
   readonly notes?: () => readonly string[];
 }
 
+/**
+ * Renders some lines of a member, whichever were rendered before.
+ * @throws TlsnapError for a line that no snapshot has
+ */
+export type LineRenderer = (lines: Lines) => RenderedLines;
+
+export interface RenderedLines {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly rows: number;
+}
+
 /** Text, or bytes where the format is binary. */
-export type Chunk = string | Buffer;
+export type Chunk = string | Uint8Array;
 
 /** A batch, and the hits of its rows by their place in it; null where none of them hit. */
 export type MarkedBatch = Batch & { readonly hits: readonly (readonly Hit[])[] | null };

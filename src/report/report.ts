@@ -1,11 +1,9 @@
 import type { NotCompared } from '../intel/indicator-index.js';
 import type { Feed } from '../intel/load.js';
-import type { Batch, Snapshot } from '../snapshot/reader.js';
 import type { RowMember } from '../snapshot/members.js';
-import type { Excerpt } from '../snapshot/row-parser.js';
-import { mostBytes, type TextPart, writeParts } from '../text-parts.js';
+import type { Lines, Snapshot } from '../snapshot/reader.js';
 import { type HitCounts, Marks } from './marks.js';
-import type { Chunk, Renderer } from './renderer.js';
+import type { Chunk, LineRenderer, RenderedLines, Renderer } from './renderer.js';
 
 /** What was written, known when the last chunk was taken. */
 export interface ReportSummary {
@@ -17,17 +15,23 @@ export interface ReportSummary {
   readonly notes: readonly string[];
 }
 
+/** Renders lines by a renderer of the report's, or by one like it that is elsewhere. */
+export type RenderLines = (lines: AsyncIterable<Lines>, render: LineRenderer) => AsyncIterable<RenderedLines>;
+
 /** A snapshot in one format, in pieces as they are asked for: one pass, and never more than a batch of rows in memory. */
 export class Report {
   readonly #snapshot: Snapshot;
   readonly #renderer: Renderer;
+  readonly #render: RenderLines;
   readonly #marks: Marks;
   readonly #compares: boolean;
   readonly #rows: Partial<Record<RowMember, number>> = {};
 
-  constructor(snapshot: Snapshot, renderer: Renderer, feeds: readonly Feed[]) {
+  /** @param render renders the lines of a member, in their order; without it that is done where they are read */
+  constructor(snapshot: Snapshot, renderer: Renderer, feeds: readonly Feed[], render: RenderLines = renderHere) {
     this.#snapshot = snapshot;
     this.#renderer = renderer;
+    this.#render = render;
     this.#marks = new Marks(feeds);
     this.#compares = feeds.length > 0;
   }
@@ -35,22 +39,19 @@ export class Report {
   async *chunks(): AsyncGenerator<Chunk, void> {
     const head = this.#renderer.head();
     if (head.length > 0) yield head;
-    yield* this.#renderer.line && !this.#compares ? this.#ofLines(this.#renderer.line()) : this.#ofRows();
+    const render = this.#compares ? undefined : this.#renderer.lines?.(this.#snapshot.name);
+    yield* render ? this.#ofLines(render) : this.#ofRows();
     for (const chunk of this.#renderer.end()) if (chunk.length > 0) yield chunk;
   }
 
   /** Nothing is compared, so that most rows need not be made. */
-  async *#ofLines(line: Excerpt<readonly TextPart[]>): AsyncGenerator<Chunk, void> {
+  async *#ofLines(render: LineRenderer): AsyncGenerator<Chunk, void> {
     for (const member of this.#renderer.members) {
-      for await (const rows of this.#snapshot.excerpted(member, line)) {
-        this.#count(member, rows.length);
-        yield bytesOf(rows.map((row) => (isParts(row) ? row : [this.#text({ member, rows: [row] } as Batch)])));
+      for await (const { bytes, rows } of this.#render(this.#snapshot.lines(member), render)) {
+        this.#count(member, rows);
+        yield bytes;
       }
     }
-  }
-
-  #text(batch: Batch): string {
-    return this.#renderer.rows({ ...batch, hits: null }).toString();
   }
 
   async *#ofRows(): AsyncGenerator<Chunk, void> {
@@ -94,17 +95,9 @@ export class Report {
   }
 }
 
-function isParts(row: object): row is readonly TextPart[] {
-  return Array.isArray(row);
-}
-
-function bytesOf(rows: readonly (readonly TextPart[])[]): Buffer {
-  let most = 0;
-  for (const parts of rows) most += mostBytes(parts);
-  const bytes = Buffer.allocUnsafe(most);
-  let end = 0;
-  for (const parts of rows) end = writeParts(bytes, end, parts);
-  return bytes.subarray(0, end);
+/** Renders lines where they are read. */
+async function* renderHere(lines: AsyncIterable<Lines>, render: LineRenderer): AsyncGenerator<RenderedLines, void> {
+  for await (const some of lines) yield render(some);
 }
 
 const COMPARED = ['handshakes', 'processes'] as const;

@@ -5,16 +5,24 @@ import { type Identities, NO_IDENTITIES, snapshotSource } from './decryption.js'
 import { handshakeExcerpt, type HandshakeExcerpt } from './handshake-excerpt.js';
 import { parseHost, parseManifest } from './manifest-file.js';
 import { HOST, MANIFEST, type RowMember } from './members.js';
-import { type Excerpt, RowParser } from './row-parser.js';
+import { type Excerpt, lineFault, type OnLineFault, RowParser } from './row-parser.js';
 import type { Host } from './schema/host.js';
 import type { Manifest } from './schema/manifest.js';
 import { rowCheck, type Rows } from './schema/validators.js';
 import { inflate, requireGzip, type SnapshotSource } from './source.js';
+import { WholeLines } from './whole-lines.js';
 
 /** Some rows of one member, in the order of the file. */
 export type Batch<Wanted extends RowMember = RowMember> = {
   [Name in Wanted]: { readonly member: Name; readonly rows: Rows[Name][] };
 }[Wanted];
+
+/** Some lines of a member, back to back, each with its end. */
+export interface Lines {
+  readonly bytes: Buffer;
+  /** How many lines are in front of them. */
+  readonly before: number;
+}
 
 /** What a comparison with feeds reads. */
 export type ExcerptBatch =
@@ -36,14 +44,8 @@ export interface Snapshot {
   batches<Wanted extends RowMember>(wanted: readonly Wanted[]): AsyncGenerator<Batch<Wanted>, void>;
   /** Handshakes, or less of them, and processes: the same rows as from `batches`, with the same checks, sooner. */
   excerpts(): AsyncGenerator<ExcerptBatch, void>;
-  /**
-   * The rows of one member, each as `excerpt` reads it from its line, or whole where that gives nothing. The checks are
-   * the same, as long as `excerpt` takes only lines that fit the member's schema, as a canonicalLine() does.
-   */
-  excerpted<Name extends RowMember, Row>(
-    member: Name,
-    excerpt: Excerpt<Row>,
-  ): AsyncGenerator<(Row | Rows[Name])[], void>;
+  /** The lines of one member, some at a time. Nobody has looked at what they say: a RowParser does. */
+  lines(member: RowMember): AsyncGenerator<Lines, void>;
   /** `host.json`; null for an imported capture. */
   host(): Promise<Host | null>;
 }
@@ -72,8 +74,9 @@ export async function openSource(source: SnapshotSource): Promise<Snapshot> {
     manifestSha256: createHash('sha256').update(bytes).digest('hex'),
     batches,
     excerpts: () => readBatches(source, manifest, ['handshakes', 'processes'], { handshakes: handshakeExcerpt() }),
-    excerpted: async function* (member, excerpt) {
-      for await (const { rows } of readBatches(source, manifest, [member], { [member]: excerpt })) yield rows;
+    lines: async function* (member) {
+      const cutter = (_: RowMember, onFault: OnLineFault) => new LineCutter(onFault);
+      for await (const { items } of readMembers(source, manifest, [member], cutter)) yield* items;
     },
     rows: async function* (member) {
       for await (const { rows } of batches([member])) yield rows;
@@ -93,8 +96,29 @@ async function* readBatches<Wanted extends RowMember>(
   wanted: readonly Wanted[],
   excerpts: { readonly [Name in RowMember]?: Excerpt<unknown> } = {},
 ): AsyncGenerator<Batch<Wanted>, void> {
+  const parserOf = (name: Wanted, onFault: OnLineFault) =>
+    new RowParser<unknown>(rowCheck(name), onFault, excerpts[name]);
+  for await (const { member, items } of readMembers(source, manifest, wanted, parserOf)) {
+    yield { member, rows: items } as unknown as Batch<Wanted>;
+  }
+}
+
+/** Takes a member in pieces. */
+interface Taker<Item> {
+  /** What the piece completes; the piece is not kept. */
+  push(bytes: Buffer): Item[];
+  finish(): void;
+}
+
+/** What the takers make of the wanted members, in the order of the file, each with its digest checked at its end. */
+async function* readMembers<Wanted extends RowMember, Item>(
+  source: SnapshotSource,
+  manifest: Manifest,
+  wanted: readonly Wanted[],
+  takerOf: (name: Wanted, onFault: OnLineFault) => Taker<Item>,
+): AsyncGenerator<{ member: Wanted; items: Item[] }, void> {
   const open = new Set<string>(wanted.map((member) => `${member}.ndjson`));
-  let current: { name: Wanted; parser: RowParser<unknown>; digest: Digest } | undefined;
+  let current: { name: Wanted; taker: Taker<Item>; digest: Digest } | undefined;
   for await (const events of readContainer(source.name, inflate(source))) {
     for (const event of events) {
       const { path } = event.member;
@@ -102,19 +126,18 @@ async function* readBatches<Wanted extends RowMember>(
         if (!open.has(path)) continue;
         const name = path.slice(0, -'.ndjson'.length) as Wanted;
         const onFault = (line: number, problem: string): never => {
-          throw new TlsnapError('input', `${source.name}, ${path} line ${line}`, problem);
+          throw lineFault(source.name, name, line, problem);
         };
-        const parser = new RowParser<unknown>(rowCheck(name), onFault, excerpts[name]);
-        current = { name, parser, digest: new Digest(source.name, event.member, manifest) };
+        current = { name, taker: takerOf(name, onFault), digest: new Digest(source.name, event.member, manifest) };
       }
       if (!current) continue;
       if (event.kind === 'data') {
         current.digest.update(event.bytes);
-        const rows = current.parser.push(event.bytes);
-        if (rows.length > 0) yield { member: current.name, rows } as unknown as Batch<Wanted>;
+        const items = current.taker.push(event.bytes);
+        if (items.length > 0) yield { member: current.name, items };
       }
       if (event.kind === 'end') {
-        current.parser.finish();
+        current.taker.finish();
         current.digest.check();
         current = undefined;
         open.delete(path);
@@ -123,6 +146,28 @@ async function* readBatches<Wanted extends RowMember>(
     }
   }
   for (const path of open) throw missing(source.name, path);
+}
+
+class LineCutter implements Taker<Lines> {
+  readonly #lines: WholeLines;
+  #before = 0;
+
+  constructor(onFault: OnLineFault) {
+    this.#lines = new WholeLines((problem) => onFault(this.#before + 1, problem));
+  }
+
+  push(piece: Buffer): Lines[] {
+    const cut: Lines[] = [];
+    for (const bytes of this.#lines.push(piece)) {
+      cut.push({ bytes, before: this.#before });
+      for (let at = bytes.indexOf(NEWLINE); at !== -1; at = bytes.indexOf(NEWLINE, at + 1)) this.#before += 1;
+    }
+    return cut;
+  }
+
+  finish(): void {
+    this.#lines.finish();
+  }
 }
 
 async function readDocument(source: SnapshotSource, wanted: string, manifest?: Manifest): Promise<Buffer | undefined> {
@@ -170,3 +215,5 @@ class Digest {
 function missing(name: string, path: string): TlsnapError {
   return new TlsnapError('input', `${name}, ${path}`, 'is missing', ['Run tlsnap verify on the snapshot.']);
 }
+
+const NEWLINE = 0x0a;

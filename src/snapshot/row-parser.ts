@@ -1,9 +1,17 @@
 import { isAscii, isUtf8 } from 'node:buffer';
+import { TlsnapError } from '../errors.js';
 import { MAX_LINE_BYTES } from './bounds.js';
+import type { RowMember } from './members.js';
 import type { Check } from './schema/validators.js';
+import { WholeLines } from './whole-lines.js';
 
 /** Something wrong with a line, counted from 1. A fault without a row: the line yields none. */
 export type OnLineFault = (line: number, problem: string) => void;
+
+/** For those to whom a fault is the end. */
+export function lineFault(snapshot: string, member: RowMember, line: number, problem: string): TlsnapError {
+  return new TlsnapError('input', `${snapshot}, ${member}.ndjson line ${line}`, problem);
+}
 
 /**
  * A row, or less of it, from a line without its end, bytes[start, end); undefined where the line must be parsed and checked. What is
@@ -16,18 +24,18 @@ export class RowParser<Row> {
   readonly #check: Check;
   readonly #onFault: OnLineFault;
   readonly #excerpt: Excerpt<Row> | undefined;
-  #rest: Buffer[] = [];
-  #restBytes = 0;
-  #line = 0;
+  readonly #lines = new WholeLines((problem) => this.#onFault(this.#line + 1, problem));
+  #line: number;
 
   /**
    * `onFault` may throw, which ends the reading, or return, which leaves the line out. `excerpt` is believed: it must
-   * take nothing that `check` refuses.
+   * take nothing that `check` refuses. `before` is how many lines are in front of the first piece.
    */
-  constructor(check: Check, onFault: OnLineFault, excerpt?: Excerpt<Row>) {
+  constructor(check: Check, onFault: OnLineFault, excerpt?: Excerpt<Row>, before = 0) {
     this.#check = check;
     this.#onFault = onFault;
     this.#excerpt = excerpt;
+    this.#line = before;
   }
 
   /** Lines seen so far. */
@@ -38,35 +46,13 @@ export class RowParser<Row> {
   /** The rows of the lines that end within `bytes`. `bytes` is not kept. */
   push(bytes: Buffer): Row[] {
     const rows: Row[] = [];
-    const end = bytes.lastIndexOf(NEWLINE) + 1;
-    let start = 0;
-    if (end > 0 && this.#restBytes > 0) {
-      // Only the line that began earlier is put together; the others are read where they are.
-      start = bytes.indexOf(NEWLINE) + 1;
-      const line = Buffer.concat([...this.#rest, bytes.subarray(0, start)]);
-      this.#rest = [];
-      this.#restBytes = 0;
-      this.#parse(line, rows);
-    }
-    if (end > start) this.#parse(bytes.subarray(start, end), rows);
-    if (end < bytes.length) this.#keep(bytes.subarray(end));
+    for (const lines of this.#lines.push(bytes)) this.#parse(lines, rows);
     return rows;
   }
 
   /** The member has ended: what is left over is a line without its end. */
   finish(): void {
-    if (this.#restBytes > 0) this.#onFault(this.#line + 1, 'the last line has no end');
-  }
-
-  #keep(bytes: Buffer): void {
-    this.#restBytes += bytes.length;
-    if (this.#restBytes > MAX_LINE_BYTES) {
-      this.#onFault(this.#line + 1, `more than ${MAX_LINE_BYTES} bytes`);
-      // Whoever goes on despite the fault gets the rest of the line as a broken one, within the bound.
-      this.#rest = [];
-      this.#restBytes = 0;
-    }
-    this.#rest.push(Buffer.from(bytes));
+    this.#lines.finish();
   }
 
   #parse(bytes: Buffer, rows: Row[]): void {

@@ -1,0 +1,89 @@
+import { Worker } from 'node:worker_threads';
+import { receivedError } from '../errors.js';
+import type { RenderedLines } from '../report/renderer.js';
+import type { Lines } from '../snapshot/reader.js';
+import type { FromLines, LineSettings, ToLines } from './line-protocol.js';
+
+/** The reading thread's handle on a thread that renders lines (line-worker.ts), while this one reads and checks the snapshot. */
+export class LineThread {
+  readonly #worker: Worker;
+  /** In the order in which they were sent, which is that of the answers. */
+  readonly #waiting: Waiting[] = [];
+  readonly #spare: ArrayBuffer[] = [];
+  #failure: Error | null = null;
+
+  constructor(workerData: LineSettings) {
+    this.#worker = new Worker(new URL('./line-worker.js', import.meta.url), { workerData });
+    this.#worker.on('message', (message: FromLines) => this.#take(message));
+    this.#worker.on('error', (error) => this.#fail(error));
+    this.#worker.on('exit', () => this.#fail(new Error('the thread that renders lines ended')));
+  }
+
+  /** What becomes of lines, in their order. Throws a TlsnapError for a line that no snapshot has. */
+  async *render(lines: AsyncIterable<Lines>): AsyncGenerator<RenderedLines, void> {
+    const ahead: Promise<RenderedLines>[] = [];
+    for await (const batch of this.#batches(lines)) {
+      ahead.push(this.#send(batch));
+      if (ahead.length > MAX_AHEAD) yield await (ahead.shift() as Promise<RenderedLines>);
+    }
+    for (const rendered of ahead) yield await rendered;
+  }
+
+  close(): void {
+    void this.#worker.terminate();
+  }
+
+  /** Copies lines together, because the bytes of a batch change hands, and nobody else's may be among them. */
+  async *#batches(lines: AsyncIterable<Lines>): AsyncGenerator<ToLines, void> {
+    let batch: { bytes: ArrayBuffer; used: number; before: number } | undefined;
+    for await (const { bytes, before } of lines) {
+      if (batch && batch.used + bytes.length > batch.bytes.byteLength) {
+        yield batch;
+        batch = undefined;
+      }
+      batch ??= { bytes: this.#room(bytes.length), used: 0, before };
+      new Uint8Array(batch.bytes).set(bytes, batch.used);
+      batch.used += bytes.length;
+    }
+    if (batch) yield batch;
+  }
+
+  #room(least: number): ArrayBuffer {
+    const spare = least > BATCH_BYTES ? undefined : this.#spare.pop();
+    return spare ?? new ArrayBuffer(Math.max(least, BATCH_BYTES));
+  }
+
+  #send(batch: ToLines): Promise<RenderedLines> {
+    const rendered = new Promise<RenderedLines>((resolve, reject) => {
+      if (this.#failure) return reject(this.#failure);
+      this.#waiting.push({ resolve, reject });
+      this.#worker.postMessage(batch, [batch.bytes]);
+    });
+    // It may fail before its turn to be waited for comes.
+    rendered.catch(() => undefined);
+    return rendered;
+  }
+
+  #take(message: FromLines): void {
+    const waiting = this.#waiting.shift();
+    if (message.kind === 'failed') return waiting?.reject(receivedError(message.error));
+    const { bytes, rows, spare } = message;
+    if (spare.byteLength === BATCH_BYTES) this.#spare.push(spare);
+    waiting?.resolve({ bytes, rows });
+  }
+
+  #fail(error: Error): void {
+    this.#failure ??= error;
+    for (const { reject } of this.#waiting.splice(0)) reject(error);
+  }
+}
+
+interface Waiting {
+  readonly resolve: (rendered: RenderedLines) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** Some 250 handshakes. */
+const BATCH_BYTES = 512 * 1024;
+/** Batches that are with the thread, or wait for it, while one is waited for. */
+const MAX_AHEAD = 4;
