@@ -1,3 +1,5 @@
+import { isAscii } from 'node:buffer';
+
 /** One line of a text feed. */
 export interface FeedLine {
   /** 1-based. */
@@ -14,6 +16,9 @@ export function* feedLines(
   bytes: Buffer,
   onBroken: (line: number, text: string, reason: string) => void,
 ): Generator<FeedLine> {
+  // Decoding is sooner where there is nothing to decode, and most feeds have no other character and no NUL.
+  const encoding = isAscii(bytes) ? 'latin1' : 'utf8';
+  const hasNul = bytes.includes(0);
   let number = 0;
   for (let start = 0; start < bytes.length;) {
     const found = bytes.indexOf(0x0a, start);
@@ -23,8 +28,8 @@ export function* feedLines(
     if (end - start > MAX_LINE_BYTES) {
       onBroken(number, bytes.toString('utf8', start, start + 200), `the line is longer than ${MAX_LINE_BYTES} bytes`);
     } else if (end > start) {
-      const text = bytes.toString('utf8', start, end);
-      if (text.includes('\0')) onBroken(number, text, 'the line holds a NUL character');
+      const text = bytes.toString(encoding, start, end);
+      if (hasNul && text.includes('\0')) onBroken(number, text, 'the line holds a NUL character');
       else yield { number, text };
     }
     start = next + 1;
