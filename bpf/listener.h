@@ -91,6 +91,14 @@ static __noinline int find_early_key(struct __sk_buff *skb, struct bpf_sock *sk,
 	return 0;
 }
 
+/* Its entry is gone already, for so many others that came at the same time. As lose_chunk(), which knows more. */
+static __always_inline void lose_early(__u32 flags)
+{
+	count(TLSNAP_COUNT_LOST_CHUNKS);
+	if (!(flags & TLSNAP_CHUNK_SPECULATIVE))
+		count(flags & TLSNAP_CHUNK_CONTINUED ? TLSNAP_COUNT_CUT_HELLOS : TLSNAP_COUNT_LOST_HELLOS);
+}
+
 /* As ship_chunk(), for a segment whose connection does not exist yet; global for the same reason. */
 __noinline __u32 ship_early_chunk(struct __sk_buff *skb, __u32 at, __u32 offset, __u32 length, __u32 flags)
 {
@@ -109,8 +117,10 @@ __noinline __u32 ship_early_chunk(struct __sk_buff *skb, __u32 at, __u32 offset,
 	if (!sk || find_segment(skb, &segment) || find_early_key(skb, sk, &segment, &key))
 		return 0;
 	kept = bpf_map_lookup_elem(&early, &key);
-	if (!kept)
+	if (!kept) {
+		lose_early(flags);
 		return 0;
+	}
 	return ship_once(skb, kept, &kept->search[TLSNAP_INGRESS], &shipment);
 }
 
