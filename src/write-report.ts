@@ -55,9 +55,10 @@ export async function writeReport(options: ReportOptions): Promise<ReportResult>
   const output = createOutput(options.output);
   const feeds = await loadFeeds(options.feeds, { as: options.as });
   const snapshot = await openSnapshot(options.snapshot, options.identities);
+  const renderer = await rendererOf(snapshot, options);
   const thread = lineThread(snapshot, options);
   const render = thread && ((lines: AsyncIterable<Lines>) => thread.render(lines));
-  const report = new Report(snapshot, await rendererOf(snapshot, options), feeds, render);
+  const report = new Report(snapshot, renderer, feeds, render);
   try {
     await pipeline(Readable.from(report.chunks(), { objectMode: true, highWaterMark: 1 }), output.open());
     output.commit();

@@ -16,6 +16,7 @@ export class LineThread {
     this.#worker = new Worker(new URL('./line-worker.js', import.meta.url), { workerData });
     this.#worker.on('message', (message: FromLines) => this.#take(message));
     this.#worker.on('error', (error) => this.#fail(error));
+    this.#worker.on('messageerror', (error) => this.#fail(error));
     this.#worker.on('exit', () => this.#fail(new Error('the thread that renders lines ended')));
   }
 
