@@ -166,21 +166,23 @@ testUnless(
     let answered = false;
     server.process.stdout?.on('data', () => (answered = true));
     const packets = await capturePackets(stage.directory, [port]);
-    let networkPids: number[] = [];
+    const networkPids = new Set<string>();
     const captured = await stage.capture(async () => {
       const flags = [...CHROMIUM_FLAGS, `--user-data-dir=${join(stage.directory, 'profile')}`];
-      stage.start('chromium', [...flags, `https://localhost:${port}/`], { env: { HOME: stage.directory } });
+      const page = `https://localhost:${port}/`;
+      const chromium = stage.start('chromium', [...flags, page], { env: { HOME: stage.directory } });
       await until('Chromium has connected', 40_000, () => {
-        networkPids = readFileSync(join(stage.cgroup, 'cgroup.procs'), 'utf8')
-          .split('\n')
-          .filter((pid) => pid !== '' && cmdlineOf(pid).includes('network.mojom.NetworkService'))
-          .map(Number);
-        return answered && networkPids.length > 0;
+        for (const pid of readFileSync(join(stage.cgroup, 'cgroup.procs'), 'utf8').trim().split('\n')) {
+          if (cmdlineOf(pid).includes('network.mojom.NetworkService')) networkPids.add(pid);
+        }
+        return answered && networkPids.size > 0;
       });
+      // To its end: a connection that it opens beside the page's must not outlive the window.
+      await chromium.process;
     });
     const events = onPort(captured.handshakes, port);
     assertSameHellos(t, events, await packets.hellos());
-    const pid = only(t, networkPids, 'network service');
+    const pid = Number(only(t, [...networkPids], 'network service'));
     for (const { kind, process: owner, hello, tls } of events.filter(({ role }) => role === 'client')) {
       t.is(owner?.pid, pid);
       t.is(owner?.comm, 'chromium');
@@ -210,6 +212,7 @@ function cmdlineOf(pid: string): string {
 
 const CHROMIUM_FLAGS = [
   '--headless',
+  '--dump-dom',
   '--no-sandbox',
   '--disable-gpu',
   '--disable-quic',
@@ -218,5 +221,4 @@ const CHROMIUM_FLAGS = [
   '--disable-component-update',
   '--disable-sync',
   '--ignore-certificate-errors',
-  '--remote-debugging-port=0',
 ];
