@@ -31,6 +31,7 @@ export class JsonCursor {
    */
   #window = '';
   #windowStart = 0;
+  #windowIsAscii = true;
   /** Of the newline that comes next in the window; kept, because a feed without any would be searched for each entry. */
   #newline = -1;
   #resynced = false;
@@ -185,13 +186,15 @@ export class JsonCursor {
     if (this.#at >= this.#windowStart && (ahead >= enough || end === this.#bytes.length)) return;
     this.#windowStart = this.#at;
     this.#newline = -1;
-    this.#window = this.#bytes.toString('latin1', this.#at, Math.min(this.#at + size, this.#bytes.length));
+    const bytes = this.#bytes.subarray(this.#at, this.#at + size);
+    this.#windowIsAscii = isAscii(bytes);
+    this.#window = bytes.toString('latin1');
   }
 
   /** The same characters as UTF-8; Latin-1, if they are ASCII, which spares decoding them again. */
   #decoded(start: number, end: number): string {
-    const bytes = this.#bytes.subarray(start, end);
-    if (!isAscii(bytes) || start < this.#windowStart) return bytes.toString('utf8');
+    if (start < this.#windowStart || !(this.#windowIsAscii || isAscii(this.#bytes.subarray(start, end))))
+      return this.#bytes.toString('utf8', start, end);
     return this.#window.slice(start - this.#windowStart, end - this.#windowStart);
   }
 

@@ -15,6 +15,9 @@ export class StixPatternError extends Error {}
  */
 export function parseStixPattern(pattern: string): StixComparison[][] {
   if (pattern.length > MAX_PATTERN) throw new StixPatternError(`longer than ${MAX_PATTERN} characters`);
+  // Nearly all patterns are so simple, and a feed may have hundreds of thousands.
+  const [, path, value] = SINGLE.exec(pattern) ?? [];
+  if (path !== undefined && value !== undefined) return [[{ path, value }]];
   const parser = new Parser(tokens(pattern));
   const alternatives = parser.observations(0);
   parser.end();
@@ -153,9 +156,16 @@ function bounded(alternatives: StixComparison[][]): StixComparison[][] {
   return alternatives;
 }
 
-// Groups without names, which would make an object for each token: path, number, word, text, mark. A path is `object-type:step.step`, where a step may be quoted or end in [index]. `<=`, `!=` and so on become marks.
-const TOKEN =
-  /\s*(?:([a-z0-9-]+:[A-Za-z0-9_-]+(?:\.(?:[A-Za-z0-9_-]+|'(?:[^'\\]|\\.)*')|\[(?:\d+|\*)\])*)|(-?\d+(?:\.\d+)?)|([A-Za-z]+)|('(?:[^'\\]|\\.)*')|([<>!]=|[[\]()=,<>])|$)/y;
+// A path is `object-type:step.step`, where a step may be quoted or end in [index].
+const PATH = /[a-z0-9-]+:[A-Za-z0-9_-]+(?:\.(?:[A-Za-z0-9_-]+|'(?:[^'\\]|\\.)*')|\[(?:\d+|\*)\])*/.source;
+/** One comparison alone, of a value without escapes. */
+const SINGLE = new RegExp(String.raw`^\s*\[\s*(${PATH})\s*=\s*'([^'\\]*)'\s*\]\s*$`);
+// Groups without names, which would make an object for each token: path, number, word, text, mark. `<=`, `!=` and so on
+// become marks.
+const TOKEN = new RegExp(
+  String.raw`\s*(?:(${PATH})|(-?\d+(?:\.\d+)?)|([A-Za-z]+)|('(?:[^'\\]|\\.)*')|([<>!]=|[[\]()=,<>])|$)`,
+  'y',
+);
 
 const MAX_PATTERN = 64 * 1024;
 const MAX_ALTERNATIVES = 256;
