@@ -1,3 +1,4 @@
+import { counted } from '../counted.js';
 import { csvLines, type CsvCell } from '../csv.js';
 import { printable, table } from '../terminal.js';
 import type { ComparedFinding, Diff, Difference } from './diff.js';
@@ -25,14 +26,14 @@ export function diffReport(diff: Diff): string[] {
   const count = (wanted: Difference['change']) => differences.filter(({ change }) => change === wanted).length;
   const fresh = findings.filter(({ status }) => status === 'new').length;
   const side = ({ path, host, window, handshakes }: Diff['before']) =>
-    `${path}: ${host ?? 'no host'}, ${window.start.slice(0, 19)}Z to ${window.end.slice(0, 19)}Z, ${handshakes.toLocaleString('en')} handshakes`;
+    `${path}: ${host ?? 'no host'}, ${window.start.slice(0, 19)}Z to ${window.end.slice(0, 19)}Z, ${counted(handshakes, 'handshake')}`;
   return [
     differences.length === 0 && fresh === 0
       ? 'no difference'
-      : `${count('new')} new, ${count('gone')} gone, ${count('changed')} changed; ${fresh} new findings`,
+      : `${count('new')} new, ${count('gone')} gone, ${count('changed')} changed; ${counted(fresh, 'new finding')}`,
     `before  ${side(before)}`,
     `after   ${side(after)}`,
-    ...(hits.total > 0 ? [`${hits.total} feed hits in ${after.path}`] : []),
+    ...(hits.total > 0 ? [`${counted(hits.total, 'feed hit')} in ${after.path}`] : []),
     ...notCompared.map(({ category, reason }) => `not compared: ${category}: ${reason}`),
     ...doubts.map((doubt) => `note: ${doubt}`),
   ];

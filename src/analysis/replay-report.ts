@@ -1,3 +1,4 @@
+import { counted } from '../counted.js';
 import type { ReplaySummary } from './replay.js';
 
 /** The lines that say what a replay was a replay of, and whether what was recorded is what the raw bytes say. */
@@ -14,8 +15,4 @@ export function replayReport(summary: ReplaySummary): string[] {
     ...(processesLeftOut > 0 ? [`${counted(processesLeftOut, 'process', 'processes')} more than are told here`] : []),
     'the signature and the digests that it covers are checked by tlsnap verify',
   ];
-}
-
-function counted(count: number, what: string, plural = `${what}s`): string {
-  return `${count.toLocaleString('en')} ${count === 1 ? what : plural}`;
 }

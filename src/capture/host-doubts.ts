@@ -1,3 +1,4 @@
+import { counted } from '../counted.js';
 import type { BpfObjects, Host } from '../snapshot/schema/host.js';
 
 /** What of the host's own state makes it doubtful what the host said, a sentence each; `host.json` has the particulars. */
@@ -13,7 +14,10 @@ export function hostDoubts({ self, preload, modules, mounts, hiddenProcesses, cl
     'Kernel modules are in one of /proc/modules and /sys/module only.',
   );
   const hidden = hiddenProcesses?.filter(({ explanation }) => explanation === null) ?? [];
-  told(hidden.length > 0, `${hidden.length} processes that the kernel saw are not listed in /proc: ${pids(hidden)}.`);
+  told(
+    hidden.length > 0,
+    `The kernel saw ${counted(hidden.length, 'process', 'processes')} that /proc does not list: ${pids(hidden)}.`,
+  );
   const covered = coveredProcesses(mounts);
   told(covered.length > 0, `Mounts lie over processes in /proc, and hide them: ${pids(covered)}.`);
   const stepMs = Number(BigInt(clockStepNs ?? '0') / 1_000_000n);
@@ -25,7 +29,7 @@ function bpfDoubts(before: BpfObjects | null, after: BpfObjects | null): string[
   const listed = before ?? after;
   if (!listed) return ['The BPF programs of others could not be listed.'];
   const beside = besideOurs(listed);
-  const doubts = beside > 0 ? [`${beside} BPF programs of others are on the hooks that tlsnap uses.`] : [];
+  const doubts = beside > 0 ? [`The hooks that tlsnap uses have ${counted(beside, 'BPF program')} of others too.`] : [];
   // A recorder is at work before anybody lists what else is.
   if (!before) return doubts;
   const known = new Set(before.programs.map(({ id }) => id));
@@ -34,8 +38,8 @@ function bpfDoubts(before: BpfObjects | null, after: BpfObjects | null): string[
   const unloaded = after ? before.programs.filter(({ id, ours }) => !ours && !left.has(id)) : [];
   return [
     ...doubts,
-    ...(loaded.length > 0 ? [`${loaded.length} BPF programs were loaded by others in the window.`] : []),
-    ...(unloaded.length > 0 ? [`${unloaded.length} BPF programs of others went away in the window.`] : []),
+    ...(loaded.length > 0 ? [`Others loaded ${counted(loaded.length, 'BPF program')} in the window.`] : []),
+    ...(unloaded.length > 0 ? [`${counted(unloaded.length, 'BPF program')} of others went away in the window.`] : []),
   ];
 }
 

@@ -1,3 +1,4 @@
+import { counted } from '../counted.js';
 import { hiddenProcesses, type SeenProcess } from '../host/hidden-processes.js';
 import type { HostReader } from '../host/reader.js';
 import type { Scope } from '../native/scope.js';
@@ -77,13 +78,15 @@ export class HostNotes {
     if (sweep.truncated) limit('Not all sockets were listed');
     if (sweep.processesUnreadable > 0) {
       limit(
-        `The descriptors of ${sweep.processesUnreadable} processes could not be read, whose sockets have no owner,`,
+        `The descriptors of ${counted(sweep.processesUnreadable, 'process', 'processes')} could not be read, whose sockets have no owner,`,
       );
     }
     if (sweep.netnsWithoutProcess.length > 0) {
-      limit(`${sweep.netnsWithoutProcess.length} network namespaces without a process were not looked into`);
+      limit(
+        `${counted(sweep.netnsWithoutProcess.length, 'network namespace')} without a process could not be looked into`,
+      );
     }
-    if (sweep.errors.length > 0) limit(`${sweep.errors.length} tables of sockets could not be read`);
+    if (sweep.errors.length > 0) limit(`${counted(sweep.errors.length, 'table')} of sockets could not be read`);
     return sweep.bpf;
   }
 

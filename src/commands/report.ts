@@ -1,5 +1,6 @@
 import { Args, Errors, Flags } from '@oclif/core';
 import { BaseCommand, sharedFlags } from '../command.js';
+import { counted } from '../counted.js';
 import { EXIT } from '../failure.js';
 import { identityFlag } from '../flags.js';
 import { PLAIN_LIST_TYPES } from '../intel/shapes/plain-list.js';
@@ -65,7 +66,7 @@ export default class Report extends BaseCommand {
     if (!flags.quiet && !this.jsonEnabled()) {
       const { total, high, medium, low } = result.hits;
       const { notCompared, notes } = result;
-      if (flags.feed) this.logToStderr(`${total} hits: ${high} high, ${medium} medium, ${low} low`);
+      if (flags.feed) this.logToStderr(`${counted(total, 'hit')}: ${high} high, ${medium} medium, ${low} low`);
       for (const { count, type, reason } of notCompared) {
         this.logToStderr(printable(`not compared: ${count} ${type}, ${reason}`));
       }

@@ -1,3 +1,4 @@
+import { counted } from '../counted.js';
 import type { MatchSummary, SnapshotSummary } from './match-snapshots.js';
 
 /** The lines that make "no match" mean something: what was compared, what was not, and what the snapshots never saw. */
@@ -41,8 +42,4 @@ function blindSpots(snapshot: SnapshotSummary): string[] {
 
 function some(count: number, what: string, rest: string, plural?: string): string | null {
   return count === 0 ? null : `${counted(count, what, plural)} ${rest}`;
-}
-
-function counted(count: number, what: string, plural = `${what}s`): string {
-  return `${count.toLocaleString('en')} ${count === 1 ? what : plural}`;
 }

@@ -37,7 +37,7 @@ test('a hidden process is told with its pid, one that hidepid explains is not', 
   const hidden = { pid: 66, startTimeNs: null, comm: null, hasDirectory: true, answersKill: true };
   const told = (explanation: 'hidepid' | null) =>
     hostDoubts({ ...QUIET, hiddenProcesses: [{ ...hidden, explanation }] }).join(' ');
-  t.regex(told(null), /1 processes that the kernel saw are not listed in \/proc: 66\./);
+  t.regex(told(null), /The kernel saw 1 process that \/proc does not list: 66\./);
   t.is(told('hidepid'), '');
 });
 
@@ -47,8 +47,8 @@ test("others' BPF programs that come and go in the window are told, and our own 
     links: [],
   });
   t.deepEqual(hostDoubts({ ...QUIET, bpf: { before: programs(1, 2, 100), after: programs(2, 3, 4, 101) } }), [
-    '2 BPF programs were loaded by others in the window.',
-    '1 BPF programs of others went away in the window.',
+    'Others loaded 2 BPF programs in the window.',
+    '1 BPF program of others went away in the window.',
   ]);
 });
 
@@ -61,7 +61,7 @@ test('a program of another on the hooks that we use is told once, however many h
   });
   const programs = [1, 2, 100].map((id) => ({ ...PROGRAM, id, ours: id === 100 }));
   const attachments = [at(1, null), at(1, null), at(2, 7), at(100, 8)];
-  const told = ['2 BPF programs of others are on the hooks that tlsnap uses.'];
+  const told = ['The hooks that tlsnap uses have 2 BPF programs of others too.'];
   t.deepEqual(hostDoubts({ ...QUIET, bpf: { before: { programs, links: [], attachments }, after: null } })[0], told[0]);
   // A recorder has no before.
   t.deepEqual(hostDoubts({ ...QUIET, bpf: { before: null, after: { programs, links: [], attachments } } }), told);

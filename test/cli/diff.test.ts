@@ -20,7 +20,7 @@ test('a difference exits 1 and is told as a table, as CSV and as JSON', async (t
   t.is(table.exitCode, 1);
   t.regex(table.stdout, /! +medium +unusual-executable +\/tmp\/dropper talks TLS/);
   t.regex(table.stdout, /\+ +executable +\/tmp\/dropper +\/tmp\/dropper \(4242\)/);
-  t.regex(table.stderr, /^\d+ new, \d+ gone, 0 changed; 1 new findings$/m);
+  t.regex(table.stderr, /^\d+ new, \d+ gone, 0 changed; 1 new finding$/m);
   const csv = await runCli(['diff', before, after, '--format', 'csv', '--quiet']);
   t.is(csv.exitCode, 1);
   t.is(csv.stderr, '');
@@ -47,7 +47,7 @@ test('a feed hit in AFTER exits 1, also where nothing differs', async (t) => {
   await writeFile(feed, `${realHello('curl').ja3}\n`);
   const { exitCode, stderr } = await runCli(['diff', before, before, '--feed', feed]);
   t.is(exitCode, 1);
-  t.regex(stderr, /^1 feed hits in /m);
+  t.regex(stderr, /^1 feed hit in /m);
 });
 
 test('what is no snapshot exits 65, and one snapshot alone exits 2', async (t) => {
