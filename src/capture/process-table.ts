@@ -1,6 +1,6 @@
 import { containerOf } from '../procfs/container.js';
 import { emptyProcess } from '../procfs/process-row.js';
-import { textFields } from '../procfs/text.js';
+import { hostStrings, textFields } from '../procfs/text.js';
 import type { ExitRecord, KernelTask, ProcessRecord } from '../native/records.js';
 import type { Handshake } from '../snapshot/schema/handshake.js';
 import type { Process } from '../snapshot/schema/process.js';
@@ -22,7 +22,7 @@ export class ProcessTable {
   readonly #views = new Map<string, KernelView[]>();
   readonly #exits = new Map<string, ExitRecord>();
   readonly #rows = new Map<string, Process>();
-  /** Rows of processes that were gone, of whose executables the files were read. */
+  /** Rows of processes that were gone, of whose executables the files were read; by the executable's inode too. */
   readonly #gone = new Map<string, Process>();
   readonly #cgroups = new Map<bigint, string>();
 
@@ -44,8 +44,9 @@ export class ProcessTable {
   /** What was read of a process; a later reading of the same one (after an exec) replaces an earlier one. */
   read(row: Process): void {
     if (row.startTimeNs === null) return;
-    const rows = row.sources.includes('proc') ? this.#rows : this.#gone;
-    rows.set(keyOf(row.pid, BigInt(row.startTimeNs)), row);
+    const key = keyOf(row.pid, BigInt(row.startTimeNs));
+    if (row.sources.includes('proc')) this.#rows.set(key, row);
+    else this.#gone.set(`${key} ${row.exeInode}`, row);
   }
 
   cgroup(id: bigint, path: string): void {
@@ -60,7 +61,7 @@ export class ProcessTable {
     sender: KernelTask | null,
   ): HandshakeProcess {
     const key = keyOf(task.pid, task.startTimeNs);
-    const row = this.#rows.get(key);
+    const row = this.#reading(key);
     const exe = executableOf(viewAt(this.#views.get(key), bootTimeNs), row);
     const cgroup = this.#cgroupOf(task, row);
     return {
@@ -84,7 +85,7 @@ export class ProcessTable {
 
   /** Name and executable of a process that only a descriptor of its socket points to. */
   known(pid: number, startTimeNs: bigint): Process | undefined {
-    return this.#rows.get(keyOf(pid, startTimeNs));
+    return this.#reading(keyOf(pid, startTimeNs));
   }
 
   /** The rows of `processes.ndjson`, in order of pid and start. */
@@ -94,17 +95,25 @@ export class ProcessTable {
       const views = this.#views.get(key) ?? [];
       const exit = this.#exits.get(key);
       const first = views[0];
-      const read = this.#rows.get(key);
+      const read = this.#reading(key);
       const row = merged(read && isOutdated(read, views) ? withoutProgram(read) : read, views.at(-1)?.record, (task) =>
         this.#cgroupOf(task, undefined),
       );
+      const told = withDigest(row, this.#gone.get(`${key} ${row.exeInode}`));
       yield {
-        ...withDigest(row, this.#gone.get(key)),
+        ...told,
+        ...(!read && this.#rows.has(key) && { errors: [...told.errors, { field: 'process', code: 'REUSED' }] }),
         firstSeen: first ? formatBoot(first.bootTimeNs) : null,
         exited: exit ? formatBoot(exit.bootTimeNs) : null,
         exitCode: exit ? exit.exitCode : null,
       };
     }
+  }
+
+  /** What /proc said of the process, and not of another one that got its pid so soon that /proc's times are the same. */
+  #reading(key: string): Process | undefined {
+    const row = this.#rows.get(key);
+    return row && isAnothers(row, this.#views.get(key) ?? [], this.#exits.get(key)) ? undefined : row;
   }
 
   #cgroupOf(task: KernelTask, row: Process | undefined): string | null {
@@ -116,6 +125,31 @@ export class ProcessTable {
 function viewAt(views: readonly KernelView[] | undefined, bootTimeNs: bigint): ProcessRecord | undefined {
   const before = views?.findLast((view) => view.bootTimeNs <= bootTimeNs);
   return (before ?? views?.[0])?.record;
+}
+
+/**
+ * Whether a row that was read under a process's pid, with its start time, is of the one that had the pid next. /proc tells
+ * start times in ticks, so a successor within two of them (`sameStart`) has the same. Who may choose pids (clone3(2),
+ * set_tid) can do that at will; but not make the successor what the kernel itself said that the first one was.
+ */
+function isAnothers(row: Process, views: readonly KernelView[], exit: ExitRecord | undefined): boolean {
+  if (!exit || exit.bootTimeNs - exit.startTimeNs >= TWO_TICKS_NS) return false;
+  return views.length > 0 && views.every(({ record }) => contradicts(record, row));
+}
+
+function contradicts({ task, exe, exeCut, exeInode, cmdline, cmdlineCut }: ProcessRecord, row: Process): boolean {
+  const told = cmdline && !cmdlineCut ? hostStrings(cmdline).values : null;
+  const sameFile =
+    row.exeInode !== null && exeInode !== 0n
+      ? row.exeInode === String(exeInode)
+      : row.exe === null || exe === null || exeCut || row.exe === textFields('exe', exe).exe;
+  return (
+    !sameFile ||
+    (row.comm !== null && row.comm !== textFields('comm', task.comm).comm) ||
+    (row.uid !== null && row.uid !== task.uid) ||
+    // An ending process has none left.
+    (told !== null && row.cmdline !== null && row.cmdline.length > 0 && row.cmdline.join('\0') !== told.join('\0'))
+  );
 }
 
 /** /proc's row where there is one, filled up by what the kernel told; the kernel's alone where the process was gone. */
@@ -167,7 +201,7 @@ function withoutProgram(row: Process): Process {
 
 /** Adds the digest that was taken of the executable's file when the process was gone. */
 function withDigest(row: Process, gone: Process | undefined): Process {
-  if (!gone || row.exeSha256 !== null || row.exeInode !== gone.exeInode) return row;
+  if (!gone || row.exeSha256 !== null) return row;
   const { exeSize, exeSha256, exeBuildId, exeHashedFrom, errors } = gone;
   const found = errors.filter(({ field }) => field === 'exeSha256');
   return { ...row, exeSize, exeSha256, exeBuildId, exeHashedFrom, errors: [...row.errors, ...found] };
@@ -197,3 +231,6 @@ function byPidAndStart(a: string, b: string): number {
 function copy(bytes: Buffer | null): Buffer | null {
   return bytes && Buffer.from(bytes);
 }
+
+/** Of 10 ms each: USER_HZ is 100 wherever Node runs. */
+const TWO_TICKS_NS = 20_000_000n;

@@ -109,8 +109,8 @@ export class ProcessWatcher {
     const startTimeNs = String(record.task.startTimeNs);
     const row = await this.#reader.read(pid, { startTimeNs, environ: this.#environ });
     if (row.sources.length > 0) this.#events.onRow(row);
-    if (row.exe !== null || record.exe === null) return;
-    // Gone: its executable may still be there.
+    if (record.exe === null || (row.exe !== null && row.exeInode === String(record.exeInode))) return;
+    // Gone, or it runs another program by now, or another process has its pid: its executable may still be there.
     this.#events.onRow(await this.#reader.hashGone(kernelRow(record, null)));
   }
 }

@@ -24,7 +24,8 @@ export function nsToTicks(ns: bigint, perSecond: number): bigint {
 /**
  * Do the kernel's start time (ns) and the one /proc printed (ticks) name the same process?
  * One tick of tolerance: kernels round differently where a second is not a whole number of ticks.
- * Two processes of one pid within 20 ms would need the whole pid range to wrap in that time.
+ * Two processes of one pid within 20 ms are the same by this: the whole pid range would have to wrap in that time, or
+ * somebody to choose the pid. ProcessTable tells them apart by what else is known.
  */
 export function sameStart(startTimeNs: bigint, startTimeTicks: bigint, perSecond: number): boolean {
   const difference = nsToTicks(startTimeNs, perSecond) - startTimeTicks;

@@ -37,9 +37,7 @@ test('the arguments that a process had are kept, though it was ending when /proc
 
 test('one pid with two start times is two processes, each with its own end', (t) => {
   const table = tableOf(CURL, { ...CURL, startNs: 2_000n, comm: 'sh', exe: ['sh', 'bin'] });
-  for (const record of kernelRecords(exitBytes(42, 1_000n, 256, 1_500n))) {
-    if (record.type === 'exit') table.exit(record);
-  }
+  endOf(table, 1_000n, 1_500n, 256);
   t.deepEqual(
     [...table.rows(String)].map(({ comm, startTimeNs, exited, exitCode }) => [comm, startTimeNs, exited, exitCode]),
     [
@@ -67,6 +65,33 @@ test('a hello names the program of its own time, and the row the last one', (t) 
     tlsLibraries: null,
     cwd: '/root',
   });
+});
+
+test('what /proc said of a process that had the pid within two ticks is not said of the one before', (t) => {
+  const next = { comm: 'nc', exe: '/usr/bin/nc', exeInode: '100', uid: 1000, cmdline: ['nc', '-l'] };
+  const told = { ...CURL, cmdline: Buffer.from('curl\0-k\0') };
+  for (const [field, value] of Object.entries(next)) {
+    const table = tableOf(told);
+    table.read({ ...READ, exeInode: null, [field]: value, cgroup: '/next' });
+    endOf(table, 1_000n, 20_000_999n);
+    const [row] = [...table.rows(String)];
+    t.like(row, { comm: 'curl', exe: '/usr/bin/curl', cwd: null, cgroup: null, sources: ['kernel'] }, field);
+    t.deepEqual(row?.errors, [{ field: 'process', code: 'REUSED' }], field);
+    t.is(table.member(task('curl'), 5n, 'connect', null).cgroup, null, field);
+    t.is(table.known(42, 1_000n), undefined, field);
+  }
+});
+
+test('what /proc said stays where it agrees with the kernel, and where no other process could have had the start', (t) => {
+  const short = tableOf({ ...CURL, cmdline: Buffer.from('curl\0-k\0') });
+  short.read({ ...READ, uid: 0, cmdline: ['curl', '-k'] });
+  endOf(short, 1_000n, 20_000_999n);
+  t.like([...short.rows(String)][0], { cwd: '/root', sources: ['proc', 'kernel'], errors: [] });
+  // It gave itself another name.
+  const long = tableOf(CURL);
+  long.read({ ...READ, comm: 'kworker/0:1' });
+  endOf(long, 1_000n, 20_001_000n);
+  t.like([...long.rows(String)][0], { comm: 'kworker/0:1', cwd: '/root', sources: ['proc', 'kernel'], errors: [] });
 });
 
 test('the digest of a file counts where it is the inode that the process ran', (t) => {
@@ -108,6 +133,12 @@ function tableOf(...processes: readonly ProcessFields[]): ProcessTable {
     if (record.type === 'process') table.kernel(record);
   }
   return table;
+}
+
+function endOf(table: ProcessTable, startNs: bigint, bootNs: bigint, code = 0): void {
+  for (const record of kernelRecords(exitBytes(42, startNs, code, bootNs))) {
+    if (record.type === 'exit') table.exit(record);
+  }
 }
 
 function rowsOf(...processes: readonly ProcessFields[]): Process[] {
