@@ -99,6 +99,9 @@ test('the digest of a file counts where it is the inode that the process ran', (
   const same = tableOf(CURL);
   same.read(gone);
   t.like([...same.rows(String)][0], { exeSha256: 'b'.repeat(64), exeHashedFrom: 'path', sources: ['kernel'] });
+  // Of the program before an exec, read last.
+  same.read({ ...gone, exeInode: '100', exeSha256: 'c'.repeat(64) });
+  t.like([...same.rows(String)][0], { exeSha256: 'b'.repeat(64) });
   const other = tableOf({ ...CURL, exeInode: 100n });
   other.read(gone);
   t.like([...other.rows(String)][0], { exeSha256: null, exeHashedFrom: null });
