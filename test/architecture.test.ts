@@ -175,6 +175,7 @@ const LEVELS: Readonly<Record<string, number>> = {
   csv: 0,
   errors: 0,
   terminal: 0,
+  counted: 0,
   'text-parts': 0,
 };
 const PURE_BUILTINS = new Set(['node:crypto', 'node:buffer', 'node:util']);
