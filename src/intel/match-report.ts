@@ -35,9 +35,10 @@ function blindSpots(snapshot: SnapshotSummary): string[] {
     some(coverage.socketsOlderThanWindow ?? 0, 'socket', 'older than the window'),
     ...Object.entries(coverage.lossesByKind).map(([kind, count]) => some(count, 'event', `lost (${kind})`)),
     ...coverage.kernelFeaturesMissing.map((feature) => `the kernel lacked ${feature}`),
-    ...coverage.limits,
+    // Sentences of their own elsewhere.
+    ...coverage.limits.map((limit) => limit.replace(/\.$/, '')),
   ].filter((spot) => spot !== null);
-  return spots.length === 0 ? [] : [`${path} did not see all: ${spots.join(', ')}`];
+  return spots.length === 0 ? [] : [`${path} did not see all: ${spots.join('; ')}`];
 }
 
 function some(count: number, what: string, rest: string, plural?: string): string | null {
