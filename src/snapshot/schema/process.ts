@@ -9,7 +9,7 @@ export const FieldError = Type.Object(
     code: Type.String({
       pattern: '^[A-Z][A-Z0-9_]*$',
       description:
-        'an errno name (ESRCH: the process was gone), or TIMEOUT, REUSED, THREAD, TRUNCATED, TOO_LARGE, CHANGED, MALFORMED, ABANDONED',
+        'an errno name (ESRCH: the process was gone), or TIMEOUT, REUSED (the pid is, or may by then have been, that of another), THREAD, TRUNCATED, TOO_LARGE, CHANGED, MALFORMED, ABANDONED',
     }),
   },
   { ...closed, description: 'what could not be read, and why' },
