@@ -82,7 +82,8 @@ function qemuArguments(run: GuestRun, initramfs: string, results: string): strin
     run.cmdline ?? '',
   ].join(' ');
   return [
-    ...['-accel', 'tcg', '-m', `${(run.memoryMegabytes ?? 1024).toFixed()}M`],
+    ...['-accel', run.kernel.inTurns ? 'tcg,thread=single' : 'tcg'],
+    ...['-m', `${(run.memoryMegabytes ?? 1024).toFixed()}M`],
     // Two, so that what runs side by side does so here too.
     ...['-cpu', run.kernel.cpu, '-smp', '2'],
     ...['-nodefaults', '-display', 'none', '-no-reboot'],

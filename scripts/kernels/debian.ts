@@ -18,6 +18,8 @@ export interface KernelRelease {
   readonly packages: RegExp;
   /** The processor that qemu emulates, in its words. */
   readonly cpu: string;
+  /** Whether the two processors take turns: slower by half. Without it they run at once. */
+  readonly inTurns?: true;
   /** True where a day without it is no reason to fail: sid is rebuilt all the time. */
   readonly mayBeMissing: boolean;
 }
@@ -31,6 +33,7 @@ export interface Kernel {
   /** Path of the bzImage or Image. */
   readonly image: string;
   readonly cpu: string;
+  readonly inTurns: boolean;
   /** Why an older image had to do, where it did. */
   readonly note?: string;
 }
@@ -59,6 +62,8 @@ export const KERNEL_RELEASES: readonly KernelRelease[] = [
     packages: /^linux-image-6\.12\.[\w.+]+-cloud-amd64$/,
     // It crashes early on qemu 7.2's cmpxchg16b.
     cpu: 'qemu64,-cx16',
+    // It patches its own code late in the boot, and one processor may run what the other just replaced: "Oops: int3".
+    inTurns: true,
     mayBeMissing: false,
   },
   // Since 6.19 or so the image itself is in linux-binary-*, and linux-image-* only depends on it.
@@ -113,8 +118,8 @@ async function readCached(release: KernelRelease, directory: string) {
     const origin = await readFile(join(directory, 'package'), 'utf8');
     const { mtimeMs } = await stat(join(directory, 'package'));
     await stat(image);
-    const { name, architecture, cpu } = release;
-    const kernel: Kernel = { name, architecture, package: origin.trim(), image, cpu };
+    const { name, architecture, cpu, inTurns = false } = release;
+    const kernel: Kernel = { name, architecture, package: origin.trim(), image, cpu, inTurns };
     return { kernel, ageDays: (Date.now() - mtimeMs) / 86_400_000 };
   } catch {
     return undefined;
@@ -148,8 +153,8 @@ async function download(release: KernelRelease, directory: string): Promise<Kern
   await writeFile(join(directory, 'package'), `${best} ${version}\n`);
   await rm(unpacked, { recursive: true });
   await rm(join(directory, 'apt'), { recursive: true });
-  const { name, architecture, cpu } = release;
-  return { name, architecture, package: `${best} ${version}`, image, cpu };
+  const { name, architecture, cpu, inTurns = false } = release;
+  return { name, architecture, package: `${best} ${version}`, image, cpu, inTurns };
 }
 
 /** Newest first; of one version the package that holds the image rather than the one that depends on it. */
