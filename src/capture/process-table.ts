@@ -1,3 +1,4 @@
+import { DISTINCT_AFTER_NS } from '../procfs/clock-ticks.js';
 import { containerOf } from '../procfs/container.js';
 import { emptyProcess } from '../procfs/process-row.js';
 import { hostStrings, textFields } from '../procfs/text.js';
@@ -128,12 +129,12 @@ function viewAt(views: readonly KernelView[] | undefined, bootTimeNs: bigint): P
 }
 
 /**
- * Whether a row that was read under a process's pid, with its start time, is of the one that had the pid next. /proc tells
- * start times in ticks, so a successor within two of them (`sameStart`) has the same. Who may choose pids (clone3(2),
- * set_tid) can do that at will; but not make the successor what the kernel itself said that the first one was.
+ * Whether a row that was read under a process's pid, with its start time, must be taken for one of the process that had the
+ * pid next: their starts can look the same (`sameStart`), and the kernel said otherwise of the first. A successor with the
+ * same name, program, user and arguments is not told apart, nor one where no exit was reported.
  */
 function isAnothers(row: Process, views: readonly KernelView[], exit: ExitRecord | undefined): boolean {
-  if (!exit || exit.bootTimeNs - exit.startTimeNs >= TWO_TICKS_NS) return false;
+  if (!exit || exit.bootTimeNs - exit.startTimeNs >= DISTINCT_AFTER_NS) return false;
   return views.length > 0 && views.every(({ record }) => contradicts(record, row));
 }
 
@@ -231,6 +232,3 @@ function byPidAndStart(a: string, b: string): number {
 function copy(bytes: Buffer | null): Buffer | null {
   return bytes && Buffer.from(bytes);
 }
-
-/** Of 10 ms each: USER_HZ is 100 wherever Node runs. */
-const TWO_TICKS_NS = 20_000_000n;

@@ -88,10 +88,12 @@ export class HostReader {
 
   /**
    * Adds the digest of the executable of a process that is gone, of which `row` says only what the kernel told: the file
-   * that has the name now, if it is the same inode.
+   * that has the name now, if it is the same inode. One on a device that hung before is left alone.
    */
   async hashGone(row: Process): Promise<Process> {
-    return this.#exhausted || nameOf(row) === null ? row : this.#addHash(row, nameOf(row));
+    const path = nameOf(row);
+    const hung = row.exeDevice !== null && this.#hungDevices.has(row.exeDevice);
+    return this.#exhausted || hung || path === null ? row : this.#addHash(row, path);
   }
 
   /** Every socket with its owners, in batches. Rejects only with what the lane's process could not survive. */

@@ -24,13 +24,16 @@ export function nsToTicks(ns: bigint, perSecond: number): bigint {
 /**
  * Do the kernel's start time (ns) and the one /proc printed (ticks) name the same process?
  * One tick of tolerance: kernels round differently where a second is not a whole number of ticks.
- * Two processes of one pid within 20 ms are the same by this: the whole pid range would have to wrap in that time, or
- * somebody to choose the pid. ProcessTable tells them apart by what else is known.
+ * So a process that lived shorter than `DISTINCT_AFTER_NS`, and the one that had its pid next, can be the same by this:
+ * the whole pid range would have to wrap in that time, or somebody to choose the pid (clone3(2), set_tid).
  */
 export function sameStart(startTimeNs: bigint, startTimeTicks: bigint, perSecond: number): boolean {
   const difference = nsToTicks(startTimeNs, perSecond) - startTimeTicks;
   return difference >= -1n && difference <= 1n;
 }
+
+/** Two ticks of 10 ms. */
+export const DISTINCT_AFTER_NS = 20_000_000n;
 
 /** From <elf.h>. */
 const AT_CLKTCK = 17n;

@@ -1,7 +1,8 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { HostReader } from '../../src/host/reader.js';
+import { emptyProcess } from '../../src/procfs/process-row.js';
 import { reasonAgainstCommands, testUnless } from '../left-out.js';
 import { becomes, reasonAgainstRoot, start, temporaryFolder, type Started } from '../procfs/live-process.js';
 
@@ -78,6 +79,12 @@ testUnless(
     const again = await timed(proc.read(program));
     t.deepEqual(again.value.errors, [{ field: 'exeFile', code: 'TIMEOUT' }]);
     t.true(again.ms < 2400, `${again.ms} ms`);
+    // proc_pid_mountinfo(5): the third field is the device.
+    const mounts = readFileSync(`/proc/${program}/mountinfo`, 'utf8').split('\n');
+    const exeDevice = mounts.find((line) => line.includes(' - fuse'))?.split(' ')[2] ?? null;
+    t.regex(exeDevice ?? '', /^\d+:\d+$/);
+    const gone = { ...emptyProcess(program), exe: '/program', exeDeleted: false, exeDevice, exeInode: '2' };
+    t.is(await proc.hashGone(gone), gone, 'nor for the digest of a program that is gone');
   },
 );
 
