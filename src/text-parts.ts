@@ -21,12 +21,30 @@ export function writeParts(buffer: Buffer, at: number, parts: readonly TextPart[
   return end;
 }
 
-/** All texts of a list as UTF-8, one behind the other. */
-export function bytesOfTexts(texts: readonly (readonly TextPart[])[]): Buffer<ArrayBuffer> {
-  let most = 0;
-  for (const parts of texts) most += mostBytes(parts);
-  const bytes = Buffer.allocUnsafeSlow(most);
-  let end = 0;
-  for (const parts of texts) end = writeParts(bytes, end, parts);
-  return bytes.subarray(0, end);
+/** Texts as UTF-8, one behind the other. */
+export class TextBytes {
+  #bytes: Buffer<ArrayBuffer>;
+  #end = 0;
+
+  /** @param room bytes to begin with; it grows */
+  constructor(room: number) {
+    this.#bytes = Buffer.allocUnsafeSlow(room);
+  }
+
+  add(parts: readonly TextPart[]): void {
+    const most = mostBytes(parts);
+    if (most > this.#bytes.length - this.#end) this.#grow(most);
+    this.#end = writeParts(this.#bytes, this.#end, parts);
+  }
+
+  /** What was added; nothing more may be. */
+  bytes(): Buffer<ArrayBuffer> {
+    return this.#bytes.subarray(0, this.#end);
+  }
+
+  #grow(least: number): void {
+    const grown = Buffer.allocUnsafeSlow(this.#bytes.length * 2 + least);
+    this.#bytes.copy(grown, 0, 0, this.#end);
+    this.#bytes = grown;
+  }
 }

@@ -2,7 +2,7 @@ import type { Hit } from '../intel/hit.js';
 import { lineFault, RowParser } from '../snapshot/row-parser.js';
 import { rowCheck, type Rows } from '../snapshot/schema/validators.js';
 import { csvText } from '../csv.js';
-import { bytesOfTexts, type TextPart } from '../text-parts.js';
+import { TextBytes, type TextPart } from '../text-parts.js';
 import type { ReportTable } from './formats.js';
 import { handshakeCsvLine } from './handshake-csv-line.js';
 import { type LineRenderer, type MarkedBatch, NO_HITS, type Renderer } from './renderer.js';
@@ -74,8 +74,14 @@ class HandshakeTable extends MemberTable<'handshakes'> {
       throw lineFault(snapshot, 'handshakes', line, problem);
     };
     return ({ bytes, before }) => {
-      const rows = new RowParser<HandshakeRow | readonly TextPart[]>(check, onFault, csvLine, before).push(bytes);
-      return { bytes: bytesOfTexts(rows.map((row) => (isParts(row) ? row : [this.#text(row)]))), rows: rows.length };
+      const parser = new RowParser<HandshakeRow | readonly TextPart[]>(check, onFault, csvLine, before);
+      const text = new TextBytes(bytes.length);
+      let rows = 0;
+      parser.each(bytes, (row) => {
+        text.add(isParts(row) ? row : [this.#text(row)]);
+        rows += 1;
+      });
+      return { bytes: text.bytes(), rows };
     };
   }
 

@@ -1,7 +1,8 @@
-import { canonicalLines, placesBefore, placesOf } from '../snapshot/canonical-line.js';
+import { canonicalLines, placesBefore, placesOf, type Schema, schemasAt } from '../snapshot/canonical-line.js';
 import { HANDSHAKE_TAIL } from '../snapshot/handshake-excerpt.js';
 import type { Places } from '../snapshot/repeated-tail.js';
 import type { Excerpt } from '../snapshot/row-parser.js';
+import { decimal, md5, sha256, time } from '../snapshot/schema/fields.js';
 import { Handshake } from '../snapshot/schema/handshake.js';
 import { csvCellText } from '../csv.js';
 import type { TextPart } from '../text-parts.js';
@@ -18,8 +19,11 @@ export function handshakeCsvLine(): Excerpt<readonly TextPart[]> {
   const before = placesBefore(Handshake, places, HANDSHAKE_TAIL);
   const runs = runsOf(
     // Texts follow the line itself. Hits have no place: their cell is empty, as what lies beyond the last text.
-    HANDSHAKE_COLUMNS.map(({ place }) => 1 + (place === undefined ? places.length : places.indexOf(place))),
-    (at) => at > before,
+    HANDSHAKE_COLUMNS.map(({ place }) => ({
+      at: 1 + (place === undefined ? places.length : places.indexOf(place)),
+      plain: place !== undefined && schemasAt(Handshake, place).every(isPlain),
+    })),
+    ({ at }) => at > before,
   );
   const ofTail = (texts: Places) => runs.map(({ inTail, cells }) => (inTail ? lasting(cellsText(texts, cells)) : ''));
   const lines = canonicalLines(Handshake, places, HANDSHAKE_TAIL, ofTail);
@@ -42,13 +46,19 @@ export function handshakeCsvLine(): Excerpt<readonly TextPart[]> {
   };
 }
 
-/** Neighbouring columns of which all, or none, are in the tail; `cells` says which text is whose. */
-interface Run {
-  readonly inTail: boolean;
-  readonly cells: number[];
+/** What a column shows: which text of a line, and whether that never needs quotes. */
+interface Cell {
+  readonly at: number;
+  readonly plain: boolean;
 }
 
-function runsOf(cells: readonly number[], isInTail: (cell: number) => boolean): Run[] {
+/** Neighbouring columns of which all, or none, are in the tail. */
+interface Run {
+  readonly inTail: boolean;
+  readonly cells: Cell[];
+}
+
+function runsOf(cells: readonly Cell[], isInTail: (cell: Cell) => boolean): Run[] {
   const runs: Run[] = [];
   for (const cell of cells) {
     const last = runs.at(-1);
@@ -59,14 +69,25 @@ function runsOf(cells: readonly number[], isInTail: (cell: number) => boolean): 
   return runs;
 }
 
-function cellsText(texts: Places, cells: readonly number[]): string {
+function cellsText(texts: Places, cells: readonly Cell[]): string {
   let text = '';
-  for (let at = 0; at < cells.length; at++) {
-    if (at > 0) text += ',';
-    text += csvCellText(texts[cells[at] ?? 0]);
+  for (let order = 0; order < cells.length; order++) {
+    if (order > 0) text += ',';
+    const { at, plain } = cells[order] as Cell;
+    const cell = texts[at];
+    text += plain ? (cell ?? '') : csvCellText(cell);
   }
   return text;
 }
+
+/** Numbers, digests and times are never taken for formulas, nor do they hold a comma. */
+function isPlain({ type, enum: values, pattern }: Schema): boolean {
+  if (values) return values.every((value) => csvCellText(value) === value);
+  return type === 'string' ? PLAIN_PATTERNS.includes(pattern) : type !== undefined && PLAIN_TYPES.includes(type);
+}
+
+const PLAIN_PATTERNS = [decimal, time, md5, sha256].map(({ pattern }: Schema) => pattern);
+const PLAIN_TYPES = ['null', 'boolean', 'integer'];
 
 /** Text that many lines have alike: bytes, where copying them is sooner than writing the text again. */
 function lasting(text: string): TextPart {

@@ -43,14 +43,24 @@ function expressionOf(schema: TSchema, wanted: readonly string[], end?: string):
 }
 
 /** All places of a schema in its order, those of lists' items left out. */
-export function placesOf(schema: TSchema, place = ''): string[] {
-  const { anyOf = [], properties = {} } = schema as Schema;
-  const inside = Object.entries(properties).flatMap(([name, one]) => placesOf(one as TSchema, `${place}/${name}`));
-  return [...new Set([place, ...anyOf.flatMap((one) => placesOf(one as TSchema, place)), ...inside])];
+export function placesOf(schema: TSchema): string[] {
+  return [...new Set(Array.from(partsOf(schema, ''), ([place]) => place))];
+}
+
+/** What a schema says of a place: several things where there are alternatives. */
+export function schemasAt(schema: TSchema, wanted: string): Schema[] {
+  return Array.from(partsOf(schema, '')).flatMap(([place, part]) => (place === wanted && !part.anyOf ? [part] : []));
+}
+
+/** A schema and all within it but lists' items, each with its place. */
+function* partsOf(schema: Schema, place: string): Generator<[place: string, schema: Schema], void> {
+  yield [place, schema];
+  for (const one of schema.anyOf ?? []) yield* partsOf(one, place);
+  for (const [name, one] of Object.entries(schema.properties ?? {})) yield* partsOf(one, `${place}/${name}`);
 }
 
 /** What of JSON Schema the members' schemas use. */
-interface Schema {
+export interface Schema {
   readonly anyOf?: readonly Schema[];
   readonly enum?: readonly string[];
   readonly type?: string;

@@ -46,8 +46,13 @@ export class RowParser<Row> {
   /** The rows of the lines that end within `bytes`. `bytes` is not kept. */
   push(bytes: Buffer): Row[] {
     const rows: Row[] = [];
-    for (const lines of this.#lines.push(bytes)) this.#parse(lines, rows);
+    this.each(bytes, (row) => rows.push(row));
     return rows;
+  }
+
+  /** The same, one by one. */
+  each(bytes: Buffer, take: (row: Row) => void): void {
+    for (const lines of this.#lines.push(bytes)) this.#parse(lines, take);
   }
 
   /** The member has ended: what is left over is a line without its end. */
@@ -55,7 +60,7 @@ export class RowParser<Row> {
     this.#lines.finish();
   }
 
-  #parse(bytes: Buffer, rows: Row[]): void {
+  #parse(bytes: Buffer, take: (row: Row) => void): void {
     // Each line is decoded by itself: a short string is made where the collector expects short lives, and one of
     // one-byte characters where possible. Slices of a long string cost twice as much to parse.
     const ascii = isAscii(bytes);
@@ -67,7 +72,7 @@ export class RowParser<Row> {
       else if (!valid && !isUtf8(bytes.subarray(start, end))) this.#onFault(this.#line, 'not UTF-8');
       else {
         const row = this.#row(bytes, start, end, ascii ? 'latin1' : 'utf8');
-        if (row !== undefined) rows.push(row);
+        if (row !== undefined) take(row);
       }
       start = end + 1;
     }
