@@ -1,7 +1,8 @@
 import type { FeedContent } from '../feed.js';
 import type { IndicatorPart, SimpleType } from '../indicator.js';
-import { JsonCursor, JsonFault } from '../json-cursor.js';
-import { countOf, flagOf, isObject, joined, textOf, type JsonObject } from '../json-facts.js';
+import { JsonCursor } from '../json-cursor.js';
+import { jsonEntries } from '../json-entries.js';
+import { countOf, flagOf, joined, textOf, type JsonObject } from '../json-facts.js';
 import { ja4Form, normaliseValue } from '../values.js';
 
 /**
@@ -12,20 +13,7 @@ import { ja4Form, normaliseValue } from '../values.js';
 export function readJa4db(bytes: Buffer, content: FeedContent): void {
   const cursor = new JsonCursor(bytes);
   while (cursor.kind() !== 'end') {
-    if (cursor.kind() === 'array') for (const element of cursor.elements()) readElement(element, content);
-    else readElement(cursor, content);
-  }
-}
-
-function readElement(cursor: JsonCursor, content: FeedContent): void {
-  const line = cursor.line;
-  try {
-    const entry = cursor.value();
-    if (isObject(entry)) readEntry(line, entry, content);
-    else content.problem(line, JSON.stringify(entry), 'is no object');
-  } catch (error) {
-    if (!(error instanceof JsonFault)) throw error;
-    content.problem(error.line, error.text, error.message);
+    for (const { line, entry } of jsonEntries(cursor, content, 'is no object')) readEntry(line, entry, content);
   }
 }
 

@@ -1,7 +1,8 @@
 import type { EntryFacts, FeedContent } from '../feed.js';
 import type { SimpleType } from '../indicator.js';
-import { JsonCursor, JsonFault } from '../json-cursor.js';
-import { flagOf, isObject, joined, textOf, type JsonObject } from '../json-facts.js';
+import { JsonCursor } from '../json-cursor.js';
+import { jsonEntries } from '../json-entries.js';
+import { flagOf, joined, textOf, type JsonObject } from '../json-facts.js';
 import { feedDate, ja4Form } from '../values.js';
 
 /**
@@ -77,13 +78,9 @@ interface Found {
 }
 
 function readAttributes(cursor: JsonCursor, content: FeedContent, take: (found: Found) => void): void {
-  const readOne = (element: JsonCursor): void => {
-    const line = element.line;
-    const attribute = entryOf(element, content);
-    if (attribute) take({ line, attribute, name: null });
-  };
-  if (cursor.kind() === 'array') for (const element of cursor.elements()) readOne(element);
-  else readOne(cursor);
+  for (const { line, entry } of jsonEntries(cursor, content, 'is no attribute')) {
+    take({ line, attribute: entry, name: null });
+  }
 }
 
 function readObjects(cursor: JsonCursor, content: FeedContent, event: EventContent): void {
@@ -120,19 +117,6 @@ function describedBy(inside: readonly Found[]): Found[] {
       name,
       attribute: attribute['object_relation'] === 'ja4-fingerprint' ? { ...attribute, ja4Type } : attribute,
     }));
-}
-
-function entryOf(cursor: JsonCursor, content: FeedContent): JsonObject | null {
-  const line = cursor.line;
-  try {
-    const entry = cursor.value();
-    if (isObject(entry)) return entry;
-    content.problem(line, JSON.stringify(entry), 'is no attribute');
-  } catch (error) {
-    if (!(error instanceof JsonFault)) throw error;
-    content.problem(error.line, error.text, error.message);
-  }
-  return null;
 }
 
 function onlyNeeded(attribute: JsonObject): JsonObject {

@@ -1,7 +1,8 @@
 import type { FeedContent } from '../feed.js';
 import type { IndicatorPart, SimpleType } from '../indicator.js';
-import { JsonCursor, JsonFault } from '../json-cursor.js';
-import { flagOf, isObject, joined, textOf, type JsonObject } from '../json-facts.js';
+import { JsonCursor } from '../json-cursor.js';
+import { jsonEntries } from '../json-entries.js';
+import { flagOf, joined, textOf, type JsonObject } from '../json-facts.js';
 import { parseStixPattern, StixPatternError, type StixComparison } from '../stix-pattern.js';
 import { feedDate, normaliseValue, typesByForm } from '../values.js';
 
@@ -13,19 +14,16 @@ import { feedDate, normaliseValue, typesByForm } from '../values.js';
  */
 export function readStix(bytes: Buffer, content: FeedContent): void {
   const cursor = new JsonCursor(bytes);
-  while (cursor.kind() !== 'end') {
-    if (cursor.kind() === 'array') readObjects(cursor, content);
-    else readTop(cursor, content);
-  }
+  while (cursor.kind() !== 'end') readTop(cursor, content);
 }
 
 function readObjects(cursor: JsonCursor, content: FeedContent): void {
-  for (const element of cursor.elements()) readValue(element, content);
+  for (const { line, entry } of jsonEntries(cursor, content, 'is no STIX object')) readObject(line, entry, content);
 }
 
 /** A bundle's objects one by one; any other object as a whole, found again through its start. */
 function readTop(cursor: JsonCursor, content: FeedContent): void {
-  if (cursor.kind() !== 'object') return readValue(cursor, content);
+  if (cursor.kind() !== 'object') return readObjects(cursor, content);
   const line = cursor.line;
   const own: Record<string, unknown> = {};
   let bundle = false;
@@ -36,18 +34,6 @@ function readTop(cursor: JsonCursor, content: FeedContent): void {
     } else own[name] = cursor.value();
   }
   if (!bundle && own['type'] !== 'bundle') readObject(line, own, content);
-}
-
-function readValue(cursor: JsonCursor, content: FeedContent): void {
-  const line = cursor.line;
-  try {
-    const value = cursor.value();
-    if (isObject(value)) readObject(line, value, content);
-    else content.problem(line, JSON.stringify(value), 'is no STIX object');
-  } catch (error) {
-    if (!(error instanceof JsonFault)) throw error;
-    content.problem(error.line, error.text, error.message);
-  }
 }
 
 function readObject(line: number, object: JsonObject, content: FeedContent): void {

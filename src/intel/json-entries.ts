@@ -1,0 +1,21 @@
+import type { FeedContent } from './feed.js';
+import type { JsonCursor } from './json-cursor.js';
+import { isObject, type JsonObject } from './json-facts.js';
+
+/** One object of a feed, and the line it starts in. */
+export interface JsonEntry {
+  readonly line: number;
+  readonly entry: JsonObject;
+}
+
+/**
+ * The objects of the array that comes next, or the one that comes next. What is broken, or no object, becomes a problem of the feed
+ * and costs only itself; `otherwise` says what is wrong with the latter.
+ */
+export function* jsonEntries(cursor: JsonCursor, content: FeedContent, otherwise: string): Generator<JsonEntry, void> {
+  for (const { line, value, fault } of cursor.values()) {
+    if (fault) content.problem(fault.line, fault.text, fault.message);
+    else if (isObject(value)) yield { line, entry: value };
+    else content.problem(line, JSON.stringify(value), otherwise);
+  }
+}
