@@ -23,7 +23,8 @@ export class IndicatorIndex {
   readonly notCompared: readonly NotCompared[];
   /** Comparable indicators by type. */
   readonly sizeByType: ReadonlyMap<IndicatorType, number>;
-  readonly #entries = new Map<ComparableType, Map<string, MutableEntry>>();
+  /** Nearly all values are those of one indicator, which then stands for its entry. */
+  readonly #entries = new Map<ComparableType, Map<string, Indicator | MutableEntry>>();
 
   constructor(feeds: readonly Pick<Feed, 'indicators'>[]) {
     const notCompared = new Map<string, NotCompared>();
@@ -51,7 +52,8 @@ export class IndicatorIndex {
 
   /** What stands under a value, or undefined. */
   find(type: ComparableType, value: string): IndexEntry | undefined {
-    return this.#entries.get(type)?.get(value);
+    const found = this.#entries.get(type)?.get(value);
+    return found && 'feed' in found ? { alone: [found], pairs: NONE } : found;
   }
 
   /** Whether there is any indicator or condition of a type: without one, its values need not be derived. */
@@ -77,7 +79,13 @@ export class IndicatorIndex {
       }
       return true;
     }
-    const entry = this.#entry(indicator.type as ComparableType, indicator.value);
+    const type = indicator.type as ComparableType;
+    const byValue = this.#byValue(type);
+    if (!byValue.has(indicator.value)) {
+      byValue.set(indicator.value, indicator);
+      return true;
+    }
+    const entry = this.#entry(type, indicator.value);
     const { alone } = entry;
     if (alone.length >= MAX_PER_VALUE || alone.some((other) => saysTheSame(other, indicator))) return false;
     entry.alone = extended(alone, indicator);
@@ -85,11 +93,18 @@ export class IndicatorIndex {
   }
 
   #entry(type: ComparableType, value: string): MutableEntry {
-    let byValue = this.#entries.get(type);
-    if (!byValue) this.#entries.set(type, (byValue = new Map<string, MutableEntry>()));
-    let entry = byValue.get(value);
-    if (!entry) byValue.set(value, (entry = { alone: NONE, pairs: NONE }));
+    const byValue = this.#byValue(type);
+    const known = byValue.get(value);
+    if (known && !('feed' in known)) return known;
+    const entry: MutableEntry = { alone: known ? [known] : NONE, pairs: NONE };
+    byValue.set(value, entry);
     return entry;
+  }
+
+  #byValue(type: ComparableType): Map<string, Indicator | MutableEntry> {
+    let byValue = this.#entries.get(type);
+    if (!byValue) this.#entries.set(type, (byValue = new Map<string, Indicator | MutableEntry>()));
+    return byValue;
   }
 }
 
