@@ -54,7 +54,7 @@ function readRule(line: number, text: string, options: readonly RuleOption[], co
     } else if (keyword === 'content' && buffer) {
       const part = partOf(buffer, value, buffer === 'serverName' ? modifiers(options, at) : NO_MODIFIERS);
       if (typeof part === 'string') return content.problem(line, text, part);
-      parts.push(part);
+      parts.push({ type: part.type, value: copied(part.value) });
     } else if (MATCHING.has(keyword) && buffer) {
       const hint = keyword.startsWith('data') ? '; give its file as a feed of its own' : '';
       return content.problem(line, text, `its ${buffer} is compared by ${keyword}, which is not understood${hint}`);
@@ -69,6 +69,11 @@ function readRule(line: number, text: string, options: readonly RuleOption[], co
     caveat:
       others.size > 0 ? `the rule also asks for ${[...others].slice(0, 8).join(', ')}, which is not compared` : null,
   });
+}
+
+/** What is cut from a rule keeps all of the rule in memory. */
+function copied(text: string): string {
+  return Buffer.from(text).toString();
 }
 
 /** The condition that one content makes; a text says why it is none. */
