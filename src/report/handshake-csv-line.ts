@@ -1,4 +1,4 @@
-import { canonicalLines, placesBefore, placesOf, type Schema, schemasAt } from '../snapshot/canonical-line.js';
+import { canonicalLines, placesBefore, type Schema, schemasByPlace } from '../snapshot/canonical-line.js';
 import { HANDSHAKE_TAIL } from '../snapshot/handshake-excerpt.js';
 import type { Places } from '../snapshot/repeated-tail.js';
 import type { Excerpt } from '../snapshot/row-parser.js';
@@ -15,13 +15,14 @@ import { HANDSHAKE_COLUMNS } from './tables/handshakes.js';
  */
 export function handshakeCsvLine(): Excerpt<readonly TextPart[]> {
   const wanted = new Set(HANDSHAKE_COLUMNS.map(({ place }) => place));
-  const places = placesOf(Handshake).filter((place) => wanted.has(place));
+  const schemas = schemasByPlace(Handshake);
+  const places = [...schemas.keys()].filter((place) => wanted.has(place));
   const before = placesBefore(Handshake, places, HANDSHAKE_TAIL);
   const runs = runsOf(
     // Texts follow the line itself. Hits have no place: their cell is empty, as what lies beyond the last text.
     HANDSHAKE_COLUMNS.map(({ place }) => ({
       at: 1 + (place === undefined ? places.length : places.indexOf(place)),
-      plain: place !== undefined && schemasAt(Handshake, place).every(isPlain),
+      plain: (place !== undefined && schemas.get(place)?.every(isPlain)) ?? false,
     })),
     ({ at }) => at > before,
   );

@@ -44,19 +44,20 @@ function expressionOf(schema: TSchema, wanted: readonly string[], end?: string):
 
 /** All places of a schema in its order, those of lists' items left out. */
 export function placesOf(schema: TSchema): string[] {
-  return [...new Set(Array.from(partsOf(schema, ''), ([place]) => place))];
+  return [...schemasByPlace(schema).keys()];
 }
 
-/** What a schema says of a place: several things where there are alternatives. */
-export function schemasAt(schema: TSchema, wanted: string): Schema[] {
-  return Array.from(partsOf(schema, '')).flatMap(([place, part]) => (place === wanted && !part.anyOf ? [part] : []));
-}
-
-/** A schema and all within it but lists' items, each with its place. */
-function* partsOf(schema: Schema, place: string): Generator<[place: string, schema: Schema], void> {
-  yield [place, schema];
-  for (const one of schema.anyOf ?? []) yield* partsOf(one, place);
-  for (const [name, one] of Object.entries(schema.properties ?? {})) yield* partsOf(one, `${place}/${name}`);
+/** The same, with what the schema says of each: several things where there are alternatives. */
+export function schemasByPlace(schema: TSchema): ReadonlyMap<string, readonly Schema[]> {
+  const found = new Map<string, Schema[]>();
+  const visit = (place: string, one: Schema): void => {
+    const known = found.get(place) ?? [];
+    found.set(place, one.anyOf ? known : [...known, one]);
+    for (const alternative of one.anyOf ?? []) visit(place, alternative);
+    for (const [name, inner] of Object.entries(one.properties ?? {})) visit(`${place}/${name}`, inner);
+  };
+  visit('', schema);
+  return found;
 }
 
 /** What of JSON Schema the members' schemas use. */
