@@ -21,7 +21,7 @@ function readObjects(cursor: JsonCursor, content: FeedContent): void {
   for (const { line, entry } of jsonEntries(cursor, content, 'is no STIX object')) readObject(line, entry, content);
 }
 
-/** A bundle's objects one by one; any other object as a whole, found again through its start. */
+/** The objects of a bundle, or of a list, one by one; any other object as a whole, found again through its start. */
 function readTop(cursor: JsonCursor, content: FeedContent): void {
   if (cursor.kind() !== 'object') return readObjects(cursor, content);
   const line = cursor.line;
