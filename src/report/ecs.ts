@@ -139,9 +139,11 @@ function enrichment({ confidence, feed, indicator, matched, why }: Hit): object 
   };
 }
 
-/** Without what is not known. */
+/** Without what is not known: JSON has no fields that are undefined. Changes the object itself, which keeps its shape and is sooner written. */
 function compact<T extends object>(fields: T): Partial<T> {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value != null)) as Partial<T>;
+  const values = fields as Record<string, unknown>;
+  for (const name in values) values[name] ??= undefined;
+  return fields;
 }
 
 const ECS_VERSION = '8.17.0';

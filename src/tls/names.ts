@@ -29,6 +29,10 @@ export function pointFormatName(value: number): string {
 }
 
 function nameOf(names: Readonly<Record<number, string>>, value: number): string {
+  return names[value] ?? numbered(value);
+}
+
+function numbered(value: number): string {
   const number = `0x${value.toString(16).padStart(4, '0')}`;
-  return names[value] ?? (isGrease(value) ? `GREASE ${number}` : number);
+  return isGrease(value) ? `GREASE ${number}` : number;
 }
