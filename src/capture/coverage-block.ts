@@ -1,3 +1,4 @@
+import { counted } from '../counted.js';
 import type { Hit } from '../intel/hit.js';
 import type { Composed } from './compose.js';
 
@@ -11,7 +12,7 @@ export function coverageBlock(
   const { reconciliation } = coverage;
   return [
     `window      ${window.start} to ${window.end}, ended by ${window.endedBy}`,
-    `handshakes  ${coverage.events} hellos of ${processes} processes`,
+    `handshakes  ${counted(coverage.events, 'hello')} of ${counted(processes, 'process', 'processes')}`,
     ...(reconciliation
       ? [
           `seen        ${reconciliation.seen} = ${reconciliation.kept} kept + ${reconciliation.filtered} filtered + ${reconciliation.lost} lost`,
@@ -20,8 +21,8 @@ export function coverageBlock(
         ? ['seen        not known: killed, the capture could not count to its end']
         : []),
     `losses      ${losses.length === 0 ? 'none' : losses.join(', ')}`,
-    `incomplete  ${coverage.hellosTruncated} hellos cut short, ${coverage.hellosWithoutProcess} without a process`,
-    `not seen    ${coverage.socketsOlderThanWindow ?? 0} connections older than the window, ${coverage.connectionsWithoutHello ?? 0} connections without a hello`,
+    `incomplete  ${counted(coverage.hellosTruncated, 'hello')} cut short, ${coverage.hellosWithoutProcess} without a process`,
+    `not seen    ${connections(coverage.socketsOlderThanWindow)} older than the window, ${connections(coverage.connectionsWithoutHello)} without a hello`,
     ...blindSpots.olderLines().map((line) => `older       ${line}`),
     ...blindSpots.ownerlessLines().map((line) => `no process  ${line}`),
     ...(recovered
@@ -37,6 +38,10 @@ export function coverageBlock(
     `snapshot    ${path}`,
     `manifest    SHA-256 ${manifestSha256}`,
   ];
+}
+
+function connections(count: number | null | undefined): string {
+  return counted(count ?? 0, 'connection');
 }
 
 function hitLine({ confidence, indicator, process, serverName }: Hit): string {

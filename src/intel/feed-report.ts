@@ -1,3 +1,4 @@
+import { counted } from '../counted.js';
 import { printable, table } from '../terminal.js';
 import type { FeedSummary } from './feed-summary.js';
 
@@ -5,7 +6,7 @@ import type { FeedSummary } from './feed-summary.js';
 export function feedReport(feed: FeedSummary): string {
   const packing = [feed.packed ? "gzip'd" : null, feed.encoding === 'utf-8' ? null : feed.encoding].filter(Boolean);
   const newest = feed.newest === null ? 'no dates' : `newest ${feed.newest.slice(0, 10)}`;
-  const title = [feed.formatName, ...packing, `${feed.indicators} indicators`, newest].join(', ');
+  const title = [feed.formatName, ...packing, counted(feed.indicators, 'indicator'), newest].join(', ');
   const parts = [`${printable(feed.path)}: ${title}`];
   if (feed.byType.length > 0) {
     const rows = feed.byType.map(({ type, count, notCompared }) => [type, count, notCompared ?? 'yes']);
