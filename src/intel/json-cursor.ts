@@ -13,13 +13,6 @@ export class JsonFault extends Error {
   }
 }
 
-/** A value and the line it starts in, or what is wrong with it. */
-export interface ParsedValue {
-  readonly line: number;
-  readonly value?: unknown;
-  readonly fault?: JsonFault;
-}
-
 /**
  * Walks JSON text without loading it whole: one element is parsed at a time, its line is known, and a broken one costs
  * only itself. `JSON.parse` does the parsing; this finds where values start and end.
@@ -106,22 +99,6 @@ export class JsonCursor {
     } catch {
       // Its brackets and quotes are in order, so what follows can be trusted.
       throw new JsonFault(line, this.#excerpt(start), 'is not valid JSON');
-    }
-  }
-
-  /** Parses the elements of the array that comes next, or the next value if that is none. */
-  *values(): Generator<ParsedValue, void> {
-    if (this.kind() !== 'array') yield this.#parsed();
-    else for (const element of this.elements()) yield element.#parsed();
-  }
-
-  #parsed(): ParsedValue {
-    const line = this.line;
-    try {
-      return { line, value: this.value() };
-    } catch (fault) {
-      if (fault instanceof JsonFault) return { line, fault };
-      throw fault;
     }
   }
 

@@ -1,5 +1,5 @@
 import type { FeedContent } from './feed.js';
-import type { JsonCursor } from './json-cursor.js';
+import { type JsonCursor, JsonFault } from './json-cursor.js';
 import { isObject, type JsonObject } from './json-facts.js';
 
 /** One object of a feed, and the line it starts in. */
@@ -13,9 +13,17 @@ export interface JsonEntry {
  * and costs only itself; `otherwise` says what is wrong with the latter.
  */
 export function* jsonEntries(cursor: JsonCursor, content: FeedContent, otherwise: string): Generator<JsonEntry, void> {
-  for (const { line, value, fault } of cursor.values()) {
-    if (fault) content.problem(fault.line, fault.text, fault.message);
-    else if (isObject(value)) yield { line, entry: value };
+  for (const element of cursor.kind() === 'array' ? cursor.elements() : [cursor]) {
+    const line = element.line;
+    let value: unknown;
+    try {
+      value = element.value();
+    } catch (fault) {
+      if (!(fault instanceof JsonFault)) throw fault;
+      content.problem(fault.line, fault.text, fault.message);
+      continue;
+    }
+    if (isObject(value)) yield { line, entry: value };
     else content.problem(line, JSON.stringify(value), otherwise);
   }
 }

@@ -62,7 +62,7 @@ export function feedDate(value: unknown): string | null {
   }
   if (typeof value !== 'string') return null;
   const plain = PLAIN_DATE.exec(value);
-  if (plain) return plain[3] === 'Z' && value[10] === 'T' ? value : put(plain[1], 'T', plain[2], 'Z');
+  if (plain) return plain[3] === 'Z' && value[10] === 'T' ? value : inOnePiece(plain[1], 'T', plain[2], 'Z');
   const match = DATE.exec(value);
   if (!match) return null;
   const [, day = '', time, zone] = match;
@@ -81,14 +81,14 @@ function unixTime(seconds: number): string {
   const two = (number: number): string => (number < 10 ? `0${number}` : String(number));
   const day = `${date.getUTCFullYear()}-${two(date.getUTCMonth() + 1)}-${two(date.getUTCDate())}`;
   const time = `${two(date.getUTCHours())}:${two(date.getUTCMinutes())}:${two(date.getUTCSeconds())}`;
-  return put(day, 'T', time, 'Z');
+  return inOnePiece(day, 'T', time, 'Z');
 }
 
 /**
  * One text of several. What `+` and templates give stays in pieces, with whatever those were cut from, until it is read; a feed's
  * texts are many, and most are never read.
  */
-function put(...parts: readonly (string | undefined)[]): string {
+function inOnePiece(...parts: readonly (string | undefined)[]): string {
   return parts.join('');
 }
 
