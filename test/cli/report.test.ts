@@ -88,6 +88,7 @@ test('ecs has the fields of the schema, and JA4 in a namespace of its own', asyn
   t.is(server?.tls.version_protocol, 'tls');
   t.regex(server?.tls.cipher ?? '', /^TLS_/);
   t.is(typeof server?.source.port, 'number');
+  t.notRegex(JSON.stringify(documents), /:null\b/, 'what is not known is left out');
 });
 
 test('ocsf events are of class network_activity, with fingerprints as objects', async (t) => {

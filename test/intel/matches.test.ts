@@ -167,6 +167,30 @@ test('age, expiry, shared use and missing verification lower the confidence', (t
   t.is(level(ja4db({ verified: false })), 'low');
 });
 
+test('all feeds that name a value hit, alone or as a half of a pair, whichever came first', (t) => {
+  const [pair, list, sslbl] = [
+    PAIR,
+    `${TROJAN}\n`,
+    `# ja3_md5,Firstseen,Lastseen,Listingreason\n${TROJAN},2019-01-01 00:00:00,,Trickbot\n`,
+  ];
+  for (const texts of [
+    [pair, list, sslbl],
+    [list, pair, sslbl],
+    [list, sslbl, pair],
+  ]) {
+    const feeds = texts.map((text, at) => parseFeed(`feed ${at}`, Buffer.from(text)));
+    const index = new IndicatorIndex(feeds);
+    t.is(index.size, 3);
+    const matcher = new Matcher(index);
+    const alone = matcher.handshake(client({ ja3: TROJAN })).map(({ feed }) => feed);
+    t.deepEqual(
+      alone.sort(),
+      ['feed 0', 'feed 1', 'feed 2'].filter((_, at) => texts[at] !== pair),
+    );
+    t.is(matcher.handshake(server({ ja3s: TROJAN_SERVER })).length, 1);
+  }
+});
+
 test('a value that a feed names a thousand times costs no more than 64 hits', (t) => {
   const rows = Array.from({ length: 1000 }, (_, at) => `${TOR} # name ${at}\n`).join('');
   const index = indexOf(rows);
