@@ -14,6 +14,7 @@ import type { Handshake } from '../src/snapshot/schema/handshake.js';
 import { oneTimeSigner } from '../src/snapshot/signer.js';
 import { SnapshotWriter } from '../src/snapshot/writer.js';
 import { describeHello } from '../src/tls/describe.js';
+import { FEED_SHAPES } from './feed-shapes.js';
 import { HELLOS } from './match-hellos.js';
 import { measured, pace, TLSNAP } from './measured.js';
 
@@ -44,7 +45,10 @@ function makeFeeds(place: string): Record<string, string[]> {
   const ja4 = join(place, 'ja4.txt');
   // The same first section as a real hello, so that its other forms must be derived too.
   writeFileSync(ja4, Array.from({ length: 200_000 }, () => `t13d3112h2_${random(12)}_${random(12)}\n`).join(''));
-  return { 'JA3 feed': [ja3], 'JA4 feed, all forms derived': [ja4], both: [ja3, ja4] };
+  // The one that needs most memory while it is read: 180 MB.
+  const misp = join(place, 'misp.json');
+  writeFileSync(misp, FEED_SHAPES['MISP JSON, indented']?.(200_000) ?? '');
+  return { 'JA3 feed': [ja3], 'JA4 feed, all forms derived': [ja4], both: [ja3, ja4], 'MISP feed': [misp] };
 }
 
 async function makeSnapshot(output: string, place: string, events: number): Promise<void> {
