@@ -1,5 +1,6 @@
 import type { TSchema } from 'typebox';
 import { type Places, type RepeatedTail, TailMemory } from './repeated-tail.js';
+import { base64 } from './schema/fields.js';
 
 /**
  * Reads chosen places of lines without parsing them: one regular expression made of the schema. It takes a line only
@@ -98,7 +99,7 @@ class ExpressionBuilder {
       case 'boolean':
         return this.#capture(place, 'true|false');
       case 'string':
-        return `"${this.#capture(place, schema.pattern?.replace(/^\^|\$$/g, '') ?? PLAIN_TEXT)}"`;
+        return `"${this.#capture(place, contentOf(schema))}"`;
       case 'integer':
         if (schema.minimum === 0) return this.#capture(place, upTo(schema.maximum ?? Number.MAX_SAFE_INTEGER));
     }
@@ -140,6 +141,12 @@ class ExpressionBuilder {
   }
 }
 
+/** What stands between the quotes of a string. */
+function contentOf({ pattern }: Schema): string {
+  if (pattern === (base64 as Schema).pattern) return BASE64;
+  return pattern?.replace(/^\^|\$$/g, '') ?? PLAIN_TEXT;
+}
+
 function list(item: string): string {
   return `\\[(?:${item}(?:,${item})*)?\\]`;
 }
@@ -156,6 +163,11 @@ function upTo(max: number): string {
   return [...shorter, ...sameLength, digits, '0'].join('|');
 }
 
+/**
+ * The schema's base64 in front of a quote, for a third of the time: V8 looks characters up in a table where a class has
+ * five ranges or more, and where it has four, without the `=`, it branches on each as good as at random.
+ */
+const BASE64 = '(?=[^"=]*={0,2}")[A-Za-z0-9+/=]*';
 /** Text that is the same in JSON as it is. */
 const PLAIN_TEXT = '[^"\\\\\\u0000-\\u001f]*';
 /** After a field that may be the last one. */

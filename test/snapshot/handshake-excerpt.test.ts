@@ -3,9 +3,10 @@ import { resolve } from 'node:path';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import test from 'ava';
 import fc from 'fast-check';
+import { Type } from 'typebox';
 import { canonicalLine, canonicalLines, placesBefore, placesOf } from '../../src/snapshot/canonical-line.js';
 import { HANDSHAKE_TAIL, handshakeExcerpt } from '../../src/snapshot/handshake-excerpt.js';
-import { uint16, uint32, uint8 } from '../../src/snapshot/schema/fields.js';
+import { base64, closed, uint16, uint32, uint8 } from '../../src/snapshot/schema/fields.js';
 import { Handshake } from '../../src/snapshot/schema/handshake.js';
 import { arbitraryOf } from './arbitrary-row.js';
 import { handshakeAt } from './sample.js';
@@ -138,6 +139,23 @@ test('a number is taken up to its greatest and not beyond', (t) => {
     for (const text of ['00', '01', '-0', '1.0', '1e1', '', ' 1', `${max}0`]) t.is(read(text), undefined);
   }
   t.pass();
+});
+
+test('base64 is taken where the pattern of the schema takes it, whatever follows', (t) => {
+  const pattern = new RegExp((base64 as { pattern?: string }).pattern ?? '');
+  const read = canonicalLine(Type.Object({ raw: base64, more: Type.String() }, closed), ['/raw']);
+  const units = fc.constantFrom('A', 'z', '0', '9', '+', '/', '=', '_', '-', ' ', '\u0100', '\ud7ff');
+  const texts = fc.oneof(fc.stringMatching(pattern), fc.string({ unit: units, maxLength: 5 }));
+  let taken = 0;
+  fc.assert(
+    fc.property(texts, texts, (raw, more) => {
+      const expected = pattern.test(raw) ? raw : undefined;
+      t.is(read(JSON.stringify({ raw, more }))?.[1], expected);
+      if (expected !== undefined) taken += 1;
+    }),
+    { numRuns: 20_000 },
+  );
+  t.true(taken > 10_000 && taken < 19_000, `${taken} texts were taken`);
 });
 
 test('places out of order, and schemas it cannot be made of, are refused at once', (t) => {
