@@ -3,7 +3,6 @@ import {
   accessSync,
   closeSync,
   constants,
-  createWriteStream,
   fsyncSync,
   linkSync,
   lstatSync,
@@ -15,6 +14,7 @@ import {
 import { basename, dirname, join } from 'node:path';
 import { PassThrough, type Writable } from 'node:stream';
 import { ioError } from '../errors.js';
+import { DurableFile } from './durable-file.js';
 
 /** Where a file of evidence goes: under another name until it is whole, and never over an existing file. */
 export interface Output {
@@ -45,8 +45,7 @@ function fileOutput(path: string): Output {
   return {
     path,
     isStdout: false,
-    // It is closed, and so durable, when a pipeline into it has ended.
-    open: () => createWriteStream(partial, { flags: 'wx', mode: 0o600, flush: true, highWaterMark: 1024 * 1024 }),
+    open: () => new DurableFile(partial),
     commit: () => {
       try {
         moveWithoutReplacing(partial, path);
