@@ -16,13 +16,13 @@ import { l2tcsvRenderer } from './report/l2tcsv.js';
 import { ocsfRenderer } from './report/ocsf.js';
 import { pcapngRenderer } from './report/pcapng.js';
 import type { Renderer } from './report/renderer.js';
-import { Report, type ReportSummary } from './report/report.js';
+import { type RenderLines, Report, type ReportSummary } from './report/report.js';
 import { timesketchRenderer } from './report/timesketch.js';
 import { zeekRenderer } from './report/zeek.js';
 import { createOutput } from './snapshot/output.js';
 import type { Identities } from './snapshot/decryption.js';
 import { TIMELINE } from './snapshot/members.js';
-import { type Lines, openSnapshot, type Snapshot } from './snapshot/reader.js';
+import { openSnapshot, type Snapshot } from './snapshot/reader.js';
 import { LineThread } from './write-report/line-thread.js';
 
 export interface ReportOptions {
@@ -57,7 +57,7 @@ export async function writeReport(options: ReportOptions): Promise<ReportResult>
   const snapshot = await openSnapshot(options.snapshot, options.identities);
   const renderer = await rendererOf(snapshot, options);
   const thread = lineThread(snapshot, options);
-  const render = thread && ((lines: AsyncIterable<Lines>) => thread.render(lines));
+  const render: RenderLines | undefined = thread && ((lines, here) => thread.render(lines, here));
   const report = new Report(snapshot, renderer, feeds, render);
   try {
     await pipeline(Readable.from(report.chunks(), { objectMode: true, highWaterMark: 1 }), output.open());

@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import { receivedError } from '../errors.js';
-import type { RenderedLines } from '../report/renderer.js';
+import type { LineRenderer, RenderedLines } from '../report/renderer.js';
 import type { Lines } from '../snapshot/reader.js';
 import type { FromLines, LineSettings, ToLines } from './line-protocol.js';
 
@@ -20,11 +20,17 @@ export class LineThread {
     this.#worker.on('exit', () => this.#fail(new Error('the thread that renders lines ended')));
   }
 
-  /** What becomes of lines, in their order. Throws a TlsnapError for a line that no snapshot has. */
-  async *render(lines: AsyncIterable<Lines>): AsyncGenerator<RenderedLines, void> {
+  /**
+   * What becomes of lines, in their order; `here` renders those for which the thread has no time. Throws a TlsnapError for the
+   * first line that no snapshot has.
+   */
+  async *render(lines: AsyncIterable<Lines>, here: LineRenderer): AsyncGenerator<RenderedLines, void> {
     const ahead: Promise<RenderedLines>[] = [];
     for await (const batch of this.#batches(lines)) {
-      ahead.push(this.#send(batch));
+      const rendered = this.#waiting.length < MAX_WAITING ? this.#send(batch) : this.#renderHere(batch, here);
+      // It may fail before its turn to be waited for comes.
+      rendered.catch(() => undefined);
+      ahead.push(rendered);
       if (ahead.length > MAX_AHEAD) yield await (ahead.shift() as Promise<RenderedLines>);
     }
     for (const rendered of ahead) yield await rendered;
@@ -54,22 +60,30 @@ export class LineThread {
     return spare ?? new ArrayBuffer(Math.max(least, BATCH_BYTES));
   }
 
+  #keepSpare(bytes: ArrayBuffer): void {
+    if (bytes.byteLength === BATCH_BYTES) this.#spare.push(bytes);
+  }
+
   #send(batch: ToLines): Promise<RenderedLines> {
-    const rendered = new Promise<RenderedLines>((resolve, reject) => {
+    return new Promise((resolve, reject) => {
       if (this.#failure) return reject(this.#failure);
       this.#waiting.push({ resolve, reject });
       this.#worker.postMessage(batch, [batch.bytes]);
     });
-    // It may fail before its turn to be waited for comes.
-    rendered.catch(() => undefined);
-    return rendered;
+  }
+
+  #renderHere({ bytes, used, before }: ToLines, here: LineRenderer): Promise<RenderedLines> {
+    return new Promise((resolve) => {
+      resolve(here({ bytes: Buffer.from(bytes, 0, used), before }));
+      this.#keepSpare(bytes);
+    });
   }
 
   #take(message: FromLines): void {
     const waiting = this.#waiting.shift();
     if (message.kind === 'failed') return waiting?.reject(receivedError(message.error));
     const { bytes, rows, spare } = message;
-    if (spare.byteLength === BATCH_BYTES) this.#spare.push(spare);
+    this.#keepSpare(spare);
     waiting?.resolve({ bytes, rows });
   }
 
@@ -86,5 +100,7 @@ interface Waiting {
 
 /** Some 250 handshakes. */
 const BATCH_BYTES = 512 * 1024;
-/** Batches that are with the thread, or wait for it, while one is waited for. */
-const MAX_AHEAD = 4;
+/** Batches that are with the thread, or wait for it. */
+const MAX_WAITING = 3;
+/** Batches that were sent or rendered while the oldest is waited for. */
+const MAX_AHEAD = 6;

@@ -25,11 +25,13 @@ test('by a thread of its own a long report is the one that is made where it is r
   t.true(expected === (await readFile(output, 'utf8')));
 });
 
-test('a line that no snapshot has is named in a long one too, and nothing is left behind', async (t) => {
+test('the first line that no snapshot has is named in a long one too, and nothing is left behind', async (t) => {
   const { folder, path } = await longSnapshot(t, writeSample);
   const members = await membersOf(path);
-  const lines = linesOf(members);
-  lines[20_000] = lines[20_000]?.replace('"kind":"client"', '"kind":"neither"') ?? '';
+  // All behind it are broken as well, whichever thread renders them.
+  const lines = linesOf(members).map((line, at) =>
+    at < 20_000 ? line : line.replace('"kind":"client"', '"kind":"neither"'),
+  );
   const changed = join(folder, 'changed.tlsnap.tar.gz');
   const output = join(folder, 'changed.csv');
   await writeFile(changed, await packedBytes(replaced(members, { 'handshakes.ndjson': lines.join('') })));
