@@ -46,7 +46,7 @@ test('what is taken of a line with any change is JSON, fits the schema and is wh
     '\\',
     '\\u0041',
     ' ',
-    '\n',
+    '\r',
     '\u0000',
     'ä',
     'null',
