@@ -16,8 +16,7 @@ import { printableJson } from './terminal.js';
 export async function main(root: string, argv = process.argv.slice(2)): Promise<void> {
   // Neither plugins nor themes: nothing that lies in the user's folders has a say in what this program does.
   process.env['TLSNAP_DISABLE_THEME'] = '1';
-  // Rows come and go by the million: none of them is to be kept among what lasts (docs/adr/0029).
-  setFlagsFromString('--no-allocation-site-pretenuring');
+  for (const flag of COLLECTOR_FLAGS) setFlagsFromString(flag);
   const unwritten = stdoutFailure();
   try {
     await run(argv, { root, userPlugins: false, devPlugins: false });
@@ -59,3 +58,9 @@ function asksForJson(argv: readonly string[]): boolean {
   const end = argv.indexOf('--');
   return argv.slice(0, end < 0 ? argv.length : end).includes('--json');
 }
+
+/**
+ * Rows come and go by the million: none of them is to be kept among what lasts (docs/adr/0029), and helpers that look for those few
+ * that are alive are waited for in vain (docs/adr/0033).
+ */
+const COLLECTOR_FLAGS = ['--no-allocation-site-pretenuring', '--no-parallel-scavenge'];

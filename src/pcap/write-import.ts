@@ -35,7 +35,7 @@ export interface ImportResult extends ImportedCapture {
 /** Makes a snapshot of the hellos in a capture. Throws TlsnapError; nothing is left behind then. */
 export async function writeImport(options: ImportOptions): Promise<ImportResult> {
   const { input, output, signer, encryptTo = [], progress } = options;
-  for (const flag of COLLECTOR_FLAGS) setFlagsFromString(flag);
+  setFlagsFromString(COLLECTOR_FLAG);
   await checkRecipients(encryptTo);
   const source = await openByteSource(input, options.stdin, options.signal);
   try {
@@ -83,8 +83,5 @@ async function makeStaging(output: string): Promise<string> {
   }
 }
 
-/**
- * docs/adr/0028: helpers that collect the young generation are waited for while all processors have other things to do, and the old one
- * may grow by half of what was alive in it, not to four times that.
- */
-const COLLECTOR_FLAGS = ['--no-parallel-scavenge', '--heap-growing-percent=50'];
+/** docs/adr/0028: what is old may grow by half of what was alive in it, not to four times that. */
+const COLLECTOR_FLAG = '--heap-growing-percent=50';
