@@ -108,9 +108,9 @@ async function rendererOf(snapshot: Snapshot, { format, table, output, feeds }: 
 }
 
 /** Where the timeline is long, and there is a processor for it, its lines are rendered by a thread of their own. */
-function lineThread({ name, manifest }: Snapshot, { format, table = 'handshakes', feeds }: ReportOptions) {
+function lineThread({ name, manifest }: Snapshot, { format, table = 'handshakes' }: ReportOptions) {
   const size = manifest.members.find(({ path }) => path === TIMELINE)?.size ?? 0;
-  const isLong = format === 'csv' && table === 'handshakes' && feeds.length === 0 && size >= LONG_BYTES;
+  const isLong = format === 'csv' && table === 'handshakes' && size >= LONG_BYTES;
   return isLong && availableParallelism() > 1 ? new LineThread({ table, snapshot: name }) : undefined;
 }
 

@@ -1,12 +1,12 @@
 import type { Hit } from '../intel/hit.js';
 import { lineFault, RowParser } from '../snapshot/row-parser.js';
 import { rowCheck, type Rows } from '../snapshot/schema/validators.js';
-import { csvText } from '../csv.js';
+import { csvCellText, csvText } from '../csv.js';
 import { TextBytes, type TextPart } from '../text-parts.js';
 import type { ReportTable } from './formats.js';
 import { handshakeCsvLine } from './handshake-csv-line.js';
 import { type LineRenderer, type MarkedBatch, NO_HITS, type Renderer } from './renderer.js';
-import type { Column } from './tables/column.js';
+import { type Column, hitsText } from './tables/column.js';
 import { FINGERPRINT_COLUMNS } from './tables/fingerprints.js';
 import { HANDSHAKE_COLUMNS } from './tables/handshakes.js';
 import { MATCH_COLUMNS } from './tables/matches.js';
@@ -73,12 +73,13 @@ class HandshakeTable extends MemberTable<'handshakes'> {
     const onFault = (line: number, problem: string): never => {
       throw lineFault(snapshot, 'handshakes', line, problem);
     };
-    return ({ bytes, before }) => {
+    return ({ bytes, before, hits }) => {
       const parser = new RowParser<HandshakeRow | readonly TextPart[]>(check, onFault, csvLine, before);
       const text = new TextBytes(bytes.length);
       let rows = 0;
       parser.each(bytes, (row) => {
-        text.add(isParts(row) ? row : [this.#text(row)]);
+        const found = hits.get(parser.lines) ?? NO_HITS;
+        text.add(isParts(row) ? withHits(row, found) : [this.#text(row, found)]);
         rows += 1;
       });
       return { bytes: text.bytes(), rows };
@@ -86,9 +87,15 @@ class HandshakeTable extends MemberTable<'handshakes'> {
   }
 
   /** Of a line that tlsnap would not write so. */
-  #text(row: HandshakeRow): string {
-    return this.rows({ member: 'handshakes', rows: [row], hits: null });
+  #text(row: HandshakeRow, hits: readonly Hit[]): string {
+    return this.rows({ member: 'handshakes', rows: [row], hits: [hits] });
   }
+}
+
+/** Their cell is the last one, and was left empty. */
+function withHits(line: readonly TextPart[], hits: readonly Hit[]): readonly TextPart[] {
+  if (hits.length === 0) return line;
+  return [...line.slice(0, -1), `${String(line.at(-1)).slice(0, -1)}${csvCellText(hitsText(hits))}\n`];
 }
 
 function isParts(row: object): row is readonly TextPart[] {

@@ -12,8 +12,8 @@ export interface Renderer {
   head(): Chunk;
   rows(batch: MarkedBatch): Chunk;
   /**
-   * Makes of whole lines what `rows` makes of their rows without hits, sooner. Of a renderer that wants one member. The name
-   * of the snapshot is for messages.
+   * Makes of whole lines what `rows` makes of their rows, sooner. Of a renderer that wants one member. The name of the
+   * snapshot is for messages.
    */
   readonly lines?: (snapshot: string) => LineRenderer;
   /** What stands after the last one. */
@@ -26,7 +26,12 @@ export interface Renderer {
  * Renders some lines of a member, whichever were rendered before.
  * @throws TlsnapError for a line that no snapshot has
  */
-export type LineRenderer = (lines: Lines) => RenderedLines;
+export type LineRenderer = (lines: MarkedLines) => RenderedLines;
+
+/** Lines of one member, and the hits of those that have any, by the number of the line in the member, from 1. */
+export interface MarkedLines extends Pick<Lines, 'bytes' | 'before'> {
+  readonly hits: ReadonlyMap<number, readonly Hit[]>;
+}
 
 export interface RenderedLines {
   readonly bytes: Uint8Array<ArrayBuffer>;

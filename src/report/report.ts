@@ -1,9 +1,10 @@
 import type { NotCompared } from '../intel/indicator-index.js';
 import type { Feed } from '../intel/load.js';
 import type { RowMember } from '../snapshot/members.js';
-import type { Lines, Snapshot } from '../snapshot/reader.js';
+import type { Snapshot } from '../snapshot/reader.js';
+import { lineMarks } from './line-marks.js';
 import { type HitCounts, Marks } from './marks.js';
-import type { Chunk, LineRenderer, RenderedLines, Renderer } from './renderer.js';
+import type { Chunk, LineRenderer, MarkedLines, RenderedLines, Renderer } from './renderer.js';
 
 /** What was written, known when the last chunk was taken. */
 export interface ReportSummary {
@@ -16,7 +17,7 @@ export interface ReportSummary {
 }
 
 /** Renders lines by a renderer of the report's, or by one like it that is elsewhere. */
-export type RenderLines = (lines: AsyncIterable<Lines>, render: LineRenderer) => AsyncIterable<RenderedLines>;
+export type RenderLines = (lines: AsyncIterable<MarkedLines>, render: LineRenderer) => AsyncIterable<RenderedLines>;
 
 /** A snapshot in one format, in pieces as they are asked for: one pass, and never more than a batch of rows in memory. */
 export class Report {
@@ -24,7 +25,6 @@ export class Report {
   readonly #renderer: Renderer;
   readonly #render: RenderLines;
   readonly #marks: Marks;
-  readonly #compares: boolean;
   readonly #rows: Partial<Record<RowMember, number>> = {};
 
   /** @param render renders the lines of a member, in their order; without it that is done where they are read */
@@ -33,38 +33,47 @@ export class Report {
     this.#renderer = renderer;
     this.#render = render;
     this.#marks = new Marks(feeds);
-    this.#compares = feeds.length > 0;
   }
 
   async *chunks(): AsyncGenerator<Chunk, void> {
     const head = this.#renderer.head();
     if (head.length > 0) yield head;
-    const render = this.#compares ? undefined : this.#renderer.lines?.(this.#snapshot.name);
+    const render = this.#renderer.lines?.(this.#snapshot.name);
     yield* render ? this.#ofLines(render) : this.#ofRows();
     for (const chunk of this.#renderer.end()) if (chunk.length > 0) yield chunk;
   }
 
-  /** Nothing is compared, so that most rows need not be made. */
   async *#ofLines(render: LineRenderer): AsyncGenerator<Chunk, void> {
     for (const member of this.#renderer.members) {
-      for await (const { bytes, rows } of this.#render(this.#snapshot.lines(member), render)) {
+      for await (const { bytes, rows } of this.#render(this.#markedLines(member), render)) {
         this.#count(member, rows);
         yield bytes;
       }
     }
   }
 
+  async *#markedLines(shown: RowMember): AsyncGenerator<MarkedLines, void> {
+    const mark = lineMarks(this.#marks, this.#snapshot.name);
+    for await (const lines of this.#snapshot.lines(this.#read())) {
+      const marked = mark(lines);
+      if (lines.member === shown) yield marked;
+    }
+  }
+
   async *#ofRows(): AsyncGenerator<Chunk, void> {
     const shown = new Set<RowMember>(this.#renderer.members);
-    // With feeds, everything that a feed can name is compared, whatever the format shows.
-    const read = new Set<RowMember>([...shown, ...(this.#compares ? COMPARED : [])]);
-    for await (const batch of this.#snapshot.batches([...read])) {
+    for await (const batch of this.#snapshot.batches(this.#read())) {
       const marked = this.#marks.mark(batch);
       if (!shown.has(batch.member)) continue;
       this.#count(batch.member, batch.rows.length);
       const chunk = this.#renderer.rows(marked);
       if (chunk.length > 0) yield chunk;
     }
+  }
+
+  /** With feeds, everything that a feed can name is compared, whatever the format shows. */
+  #read(): RowMember[] {
+    return [...new Set([...this.#renderer.members, ...(this.#marks.compares ? COMPARED : [])])];
   }
 
   #count(member: RowMember, rows: number): void {
@@ -96,7 +105,10 @@ export class Report {
 }
 
 /** Renders lines where they are read. */
-async function* renderHere(lines: AsyncIterable<Lines>, render: LineRenderer): AsyncGenerator<RenderedLines, void> {
+async function* renderHere(
+  lines: AsyncIterable<MarkedLines>,
+  render: LineRenderer,
+): AsyncGenerator<RenderedLines, void> {
   for await (const some of lines) yield render(some);
 }
 

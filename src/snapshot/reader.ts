@@ -19,6 +19,7 @@ export type Batch<Wanted extends RowMember = RowMember> = {
 
 /** Some lines of a member, back to back, each with its end. */
 export interface Lines {
+  readonly member: RowMember;
   readonly bytes: Buffer;
   /** How many lines are in front of them. */
   readonly before: number;
@@ -44,8 +45,8 @@ export interface Snapshot {
   batches<Wanted extends RowMember>(wanted: readonly Wanted[]): AsyncGenerator<Batch<Wanted>, void>;
   /** Handshakes, or less of them, and processes: the same rows as from `batches`, with the same checks, sooner. */
   excerpts(): AsyncGenerator<ExcerptBatch, void>;
-  /** The lines of one member, some at a time. Nobody has looked at what they say: a RowParser does. */
-  lines(member: RowMember): AsyncGenerator<Lines, void>;
+  /** The lines of the same, some at a time. Nobody has looked at what they say: a RowParser does. */
+  lines(wanted: readonly RowMember[]): AsyncGenerator<Lines, void>;
   /** `host.json`; null for an imported capture. */
   host(): Promise<Host | null>;
 }
@@ -74,9 +75,9 @@ export async function openSource(source: SnapshotSource): Promise<Snapshot> {
     manifestSha256: createHash('sha256').update(bytes).digest('hex'),
     batches,
     excerpts: () => readBatches(source, manifest, ['handshakes', 'processes'], { handshakes: handshakeExcerpt() }),
-    lines: async function* (member) {
-      const cutter = (_: RowMember, onFault: OnLineFault) => new LineCutter(onFault);
-      for await (const { items } of readMembers(source, manifest, [member], cutter)) yield* items;
+    lines: async function* (wanted) {
+      const cutter = (member: RowMember, onFault: OnLineFault) => new LineCutter(member, onFault);
+      for await (const { items } of readMembers(source, manifest, wanted, cutter)) yield* items;
     },
     rows: async function* (member) {
       for await (const { rows } of batches([member])) yield rows;
@@ -149,17 +150,19 @@ async function* readMembers<Wanted extends RowMember, Item>(
 }
 
 class LineCutter implements Taker<Lines> {
+  readonly #member: RowMember;
   readonly #lines: WholeLines;
   #before = 0;
 
-  constructor(onFault: OnLineFault) {
+  constructor(member: RowMember, onFault: OnLineFault) {
+    this.#member = member;
     this.#lines = new WholeLines((problem) => onFault(this.#before + 1, problem));
   }
 
   push(piece: Buffer): Lines[] {
     const cut: Lines[] = [];
     for (const bytes of this.#lines.push(piece)) {
-      cut.push({ bytes, before: this.#before });
+      cut.push({ member: this.#member, bytes, before: this.#before });
       for (let at = bytes.indexOf(NEWLINE); at !== -1; at = bytes.indexOf(NEWLINE, at + 1)) this.#before += 1;
     }
     return cut;

@@ -1,5 +1,6 @@
 import type { SentError } from '../errors.js';
 import type { ReportTable } from '../report/formats.js';
+import type { MarkedLines } from '../report/renderer.js';
 
 export interface LineSettings {
   readonly table: ReportTable;
@@ -13,6 +14,7 @@ export interface ToLines {
   /** Bytes of them that are lines. */
   readonly used: number;
   readonly before: number;
+  readonly hits: MarkedLines['hits'];
 }
 
 export type FromLines =

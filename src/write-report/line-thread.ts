@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import { receivedError } from '../errors.js';
-import type { LineRenderer, RenderedLines } from '../report/renderer.js';
-import type { Lines } from '../snapshot/reader.js';
+import type { LineRenderer, MarkedLines, RenderedLines } from '../report/renderer.js';
+import type { Hit } from '../intel/hit.js';
 import type { FromLines, LineSettings, ToLines } from './line-protocol.js';
 
 /** The reading thread's handle on a thread that renders lines (line-worker.ts), while this one reads and checks the snapshot. */
@@ -24,7 +24,7 @@ export class LineThread {
    * What becomes of lines, in their order; `here` renders those for which the thread has no time. Throws a TlsnapError for the
    * first line that no snapshot has.
    */
-  async *render(lines: AsyncIterable<Lines>, here: LineRenderer): AsyncGenerator<RenderedLines, void> {
+  async *render(lines: AsyncIterable<MarkedLines>, here: LineRenderer): AsyncGenerator<RenderedLines, void> {
     const ahead: Promise<RenderedLines>[] = [];
     for await (const batch of this.#batches(lines)) {
       const rendered = this.#waiting.length < MAX_WAITING ? this.#send(batch) : this.#renderHere(batch, here);
@@ -41,16 +41,17 @@ export class LineThread {
   }
 
   /** Copies lines together, because the bytes of a batch change hands, and nobody else's may be among them. */
-  async *#batches(lines: AsyncIterable<Lines>): AsyncGenerator<ToLines, void> {
-    let batch: { bytes: ArrayBuffer; used: number; before: number } | undefined;
-    for await (const { bytes, before } of lines) {
+  async *#batches(lines: AsyncIterable<MarkedLines>): AsyncGenerator<ToLines, void> {
+    let batch: Batch | undefined;
+    for await (const { bytes, before, hits } of lines) {
       if (batch && batch.used + bytes.length > batch.bytes.byteLength) {
         yield batch;
         batch = undefined;
       }
-      batch ??= { bytes: this.#room(bytes.length), used: 0, before };
+      batch ??= { bytes: this.#room(bytes.length), used: 0, before, hits: new Map() };
       new Uint8Array(batch.bytes).set(bytes, batch.used);
       batch.used += bytes.length;
+      for (const [line, found] of hits) batch.hits.set(line, found);
     }
     if (batch) yield batch;
   }
@@ -72,9 +73,9 @@ export class LineThread {
     });
   }
 
-  #renderHere({ bytes, used, before }: ToLines, here: LineRenderer): Promise<RenderedLines> {
+  #renderHere({ bytes, used, before, hits }: ToLines, here: LineRenderer): Promise<RenderedLines> {
     return new Promise((resolve) => {
-      resolve(here({ bytes: Buffer.from(bytes, 0, used), before }));
+      resolve(here({ bytes: Buffer.from(bytes, 0, used), before, hits }));
       this.#keepSpare(bytes);
     });
   }
@@ -91,6 +92,11 @@ export class LineThread {
     this.#failure ??= error;
     for (const { reject } of this.#waiting.splice(0)) reject(error);
   }
+}
+
+interface Batch extends ToLines {
+  used: number;
+  readonly hits: Map<number, readonly Hit[]>;
 }
 
 interface Waiting {

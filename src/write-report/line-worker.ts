@@ -8,10 +8,10 @@ import type { FromLines, LineSettings, ToLines } from './line-protocol.js';
 const { table, snapshot } = workerData as LineSettings;
 const render = csvRenderer(table).lines?.(snapshot);
 
-parentPort?.on('message', ({ bytes: spare, used, before }: ToLines) => {
+parentPort?.on('message', ({ bytes: spare, used, before, hits }: ToLines) => {
   try {
     if (!render) throw new Error(`no lines of ${table} can be rendered`);
-    const { bytes, rows } = render({ bytes: Buffer.from(spare, 0, used), before });
+    const { bytes, rows } = render({ bytes: Buffer.from(spare, 0, used), before, hits });
     send({ kind: 'rendered', bytes, rows, spare }, [bytes.buffer, spare]);
   } catch (error) {
     send({ kind: 'failed', error: sentError('lines', error) }, []);

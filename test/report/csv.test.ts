@@ -1,9 +1,12 @@
+import { createHash } from 'node:crypto';
 import test from 'ava';
 import { parse } from 'csv-parse/sync';
 import fc from 'fast-check';
 import { csvLines, csvText } from '../../src/csv.js';
+import { type Feed, parseFeed } from '../../src/intel/load.js';
 import { csvRenderer } from '../../src/report/csv.js';
 import { handshakeCsvLine } from '../../src/report/handshake-csv-line.js';
+import { Marks } from '../../src/report/marks.js';
 import { Report } from '../../src/report/report.js';
 import type { Column } from '../../src/report/tables/column.js';
 import { FINGERPRINT_COLUMNS } from '../../src/report/tables/fingerprints.js';
@@ -121,6 +124,40 @@ test('a report without feeds, which reads lines, is the one that reads rows', as
   t.is(text, expected);
   t.is(report.summary().rows.handshakes, rows.length);
 });
+
+test('a report with feeds, which reads lines, has the hits that rows have, each in its row', async (t) => {
+  const folder = await temporaryFolder(t);
+  const { path } = await writeHostileSnapshot(folder, { names: [...HOSTILE_NAMES, 'c2.example', 'web.example'] });
+  const snapshot = await openSnapshot(path);
+  const sha256 = createHash('sha256').update('c2.example').digest('hex');
+  const feeds = [feedOf('c2.example\n'), feedOf(`web.example\n${sha256}\n`)];
+  const report = new Report(snapshot, csvRenderer('handshakes'), feeds);
+  let text = '';
+  for await (const chunk of report.chunks()) text += String(chunk);
+
+  const renderer = csvRenderer('handshakes');
+  const marks = new Marks(feeds);
+  let expected = String(renderer.head());
+  for await (const batch of snapshot.batches(['handshakes', 'processes'])) {
+    const marked = marks.mark(batch);
+    if (batch.member === 'handshakes') expected += String(renderer.rows(marked));
+  }
+  t.is(text, expected);
+  t.deepEqual(report.summary().hits, marks.hits);
+  t.deepEqual(marks.hitsOf, { handshakes: 4, processes: 1 });
+  const named = parse<Record<string, string>>(text, { columns: true }).filter((row) => row['hits'] !== '');
+  t.deepEqual(named.map((row) => row['server_name']).sort(), [
+    'c2.example',
+    'c2.example',
+    'web.example',
+    'web.example',
+  ]);
+});
+
+function feedOf(text: string): Feed {
+  const file = { sha256: '', size: text.length, packed: false, encoding: 'utf-8' };
+  return { path: 'feed.txt', ...file, ...parseFeed('feed.txt', Buffer.from(text)) };
+}
 
 async function written(t: Parameters<typeof temporaryFolder>[0], table: keyof typeof TABLES) {
   const { path } = await writeHostileSnapshot(await temporaryFolder(t));

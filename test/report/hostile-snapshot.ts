@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { mkdtemp } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Process } from '../../src/snapshot/schema/process.js';
@@ -82,6 +83,8 @@ function hostileProcess(name: string, pid: number): Process {
     ppid: 700,
     comm: name,
     exe: name,
+    exeSha256: createHash('sha256').update(name).digest('hex'),
+    exeHashedFrom: 'process',
     cmdline: [name, `--${name}`],
     cwd: name,
     parents: [

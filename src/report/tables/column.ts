@@ -57,8 +57,12 @@ export function hitsColumn<Row>(): Column<Row> {
   return {
     name: 'hits',
     type: 'json',
-    value: (_, hits) => (hits.length === 0 ? null : JSON.stringify(hits.map(hitInBrief))),
+    value: (_, hits) => (hits.length === 0 ? null : hitsText(hits)),
   };
+}
+
+export function hitsText(hits: readonly Hit[]): string {
+  return JSON.stringify(hits.map(hitInBrief));
 }
 
 function hitInBrief({ confidence, feed, indicator, matched }: Hit): object {
