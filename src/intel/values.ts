@@ -56,13 +56,16 @@ export function ipAddress(text: string): string | undefined {
 
 /** A feed's date as RFC 3339 UTC; null where it is none. Takes `2017-07-14 18:08:15` (UTC), RFC 3339 and Unix seconds. */
 export function feedDate(value: unknown): string | null {
+  if (typeof value === 'string' && PLAIN_DATE.test(value)) {
+    const hasZone = value.endsWith('Z');
+    if (hasZone && value[10] === 'T') return value;
+    return inOnePiece(value.slice(0, 10), 'T', value.slice(11, hasZone ? -1 : undefined), 'Z');
+  }
   if (typeof value === 'number' || (typeof value === 'string' && /^\d{9,11}$/.test(value))) {
     const seconds = Number(value);
     return seconds > 0 && seconds < 1e11 ? unixTime(seconds) : null;
   }
   if (typeof value !== 'string') return null;
-  const plain = PLAIN_DATE.exec(value);
-  if (plain) return plain[3] === 'Z' && value[10] === 'T' ? value : inOnePiece(plain[1], 'T', plain[2], 'Z');
   const match = DATE.exec(value);
   if (!match) return null;
   const [, day = '', time, zone] = match;
@@ -70,7 +73,7 @@ export function feedDate(value: unknown): string | null {
     const moment = new Date(value.replace(' ', 'T'));
     return Number.isNaN(moment.getTime()) ? null : moment.toISOString();
   }
-  const text = `${day}T${time ?? '00:00:00'}Z`;
+  const text = inOnePiece(day, 'T', time ?? '00:00:00', 'Z');
   return Number.isNaN(Date.parse(text)) ? null : text;
 }
 
@@ -88,7 +91,7 @@ function unixTime(seconds: number): string {
  * One text of several. What `+` and templates give stays in pieces, with whatever those were cut from, until it is read; a feed's
  * texts are many, and most are never read.
  */
-function inOnePiece(...parts: readonly (string | undefined)[]): string {
+function inOnePiece(...parts: readonly string[]): string {
   return parts.join('');
 }
 
@@ -114,7 +117,7 @@ const HEX = /^[0-9a-fA-F]+$/;
 const HOST_NAME = /^(?=.)(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/;
 /** The form of most feeds, checked without the cost of a Date. */
 const PLAIN_DATE =
-  /^(\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01]))[ T]((?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,9})?)(Z|[+-]00:?00)?$/;
+  /^\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])[ T](?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,9})?Z?$/;
 const DATE = /^(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d:\d\d(?:\.\d{1,9})?)\s*(Z|z|UTC|[+-]\d\d:?\d\d)?)?$/;
 // FoxIO technical_details/JA4.md. The two ALPN characters are any: other dialects keep what the specification writes as hex.
 const JA4 = /^[tqd](?:1[0-3]|s[23]|d[1-3]|00)[di]\d{4}.._[0-9a-f]{12}_[0-9a-f]{12}$/;
