@@ -45,7 +45,7 @@ export interface Snapshot {
   batches<Wanted extends RowMember>(wanted: readonly Wanted[]): AsyncGenerator<Batch<Wanted>, void>;
   /** Handshakes, or less of them, and processes: the same rows as from `batches`, with the same checks, sooner. */
   excerpts(): AsyncGenerator<ExcerptBatch, void>;
-  /** The lines of the same, some at a time. Nobody has looked at what they say: a RowParser does. */
+  /** The lines of several members, as `batches` gives their rows. Nobody has looked at what they say: a RowParser does. */
   lines(wanted: readonly RowMember[]): AsyncGenerator<Lines, void>;
   /** `host.json`; null for an imported capture. */
   host(): Promise<Host | null>;
