@@ -77,25 +77,27 @@ export async function attachOther(
   };
 }
 
-/** Local and remote ports of the sockets for which a process's programs keep something, by the kernel's own iterator. */
-export async function keptSockets(
-  t: ExecutionContext,
-  directory: string,
-  pid: number,
-): Promise<() => Promise<number[][]>> {
-  const object = join(directory, 'kept.bpf.o');
-  await compileBpf('kept.bpf.c', object);
+/** A TCP socket: its ports, and whether the programs keep something for it. */
+export interface SocketState {
+  readonly kept: boolean;
+  readonly local: number;
+  readonly remote: number;
+}
+
+/** What the programs that process `holder` holds keep for the sockets of other processes, by the kernel's word. */
+export async function keptSockets(holder: number): Promise<(pids: readonly number[]) => Promise<SocketState[]>> {
   const maps = (await bpftool('map', 'show')) as { id: number; type: string }[];
-  const held = new Set(heldBy(pid).map);
+  const held = new Set(heldBy(holder).map);
   const storage = maps.find(({ id, type }) => type === 'sk_storage' && held.has(id));
-  const pin = join(await openBpfFileSystem(t), 'kept');
-  await execa('bpftool', ['iter', 'pin', object, pin, 'map', 'id', String(storage?.id)]);
-  return async () => {
-    const { stdout } = await execa('cat', [pin]);
+  if (!storage) throw new Error(`process ${holder} holds no map of socket storage`);
+  const script = join(import.meta.dirname, 'actors', 'kept_sockets.py');
+  return async (pids) => {
+    const { stdout } = await execa('python3', [script, String(storage.id), ...new Set(pids.map(String))]);
     return stdout
       .split('\n')
       .filter((line) => line !== '')
-      .map((line) => line.split(' ').map(Number));
+      .map((line) => line.split(' '))
+      .map(([state, local, remote]) => ({ kept: state === 'kept', local: Number(local), remote: Number(remote) }));
   };
 }
 

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { reasonAgainstCommands, reasonAgainstLiveTests, testUnless } from '../left-out.js';
 import { only, onPort } from './judge.js';
-import { keptSockets } from './bpf-objects.js';
+import { keptSockets, type SocketState } from './bpf-objects.js';
 import { makeCertificate, freePort, openStage, until } from './live.js';
 import { assertAsSaid, openRoughLink, openVethPair, rawOf, startEnds } from './network.js';
 
@@ -144,17 +144,25 @@ testUnless(
     const link = await openRoughLink(t, { mtu: 140, loss: 0.15 });
     const ends = await startEnds(stage, { host: '10.99.0.2', clientIn: link.here, serverIn: link.there });
     const capture = await stage.openCapture();
-    const kept = await keptSockets(t, stage.directory, capture.process.pid ?? 0);
+    const socketsOf = await keptSockets(capture.process.pid ?? 0);
+    const silent = stage.start('python3', ['-c', SILENT]);
+    await until('something is kept for a connection without a hello', 10_000, async () => {
+      return (await socketsOf([silent.pid])).some(({ kept }) => kept);
+    });
     const held = join(stage.directory, 'held');
     await writeFile(held, '');
     const connecting = ends.connect('kept.example', 'connections=30', `hold=${held}`);
     const ready = () => ends.clientSaid().length === 30 && ends.serverSaid().length === 30;
     await until('all have shaken hands', 60_000, ready);
-    let left = await kept();
+    const owners = [...ends.clientSaid().map(({ pid }) => pid), ends.server.pid];
+    let left: SocketState[] = [];
     // Some packets more, after which no hole is waited for.
-    for (let patience = 60; left.length > 0 && patience > 0; patience--) {
+    for (let patience = 60; patience > 0; patience--) {
+      const connected = (await socketsOf(owners)).filter(({ remote }) => remote !== 0);
+      t.is(connected.length, 60);
+      left = connected.filter(({ kept }) => kept);
+      if (left.length === 0) break;
       await sleep(250);
-      left = (await kept()).filter((ports) => ports.includes(ends.port));
     }
     await rm(held);
     await connecting;
@@ -203,3 +211,11 @@ except ConnectionResetError: pass
   t.deepEqual(rawOf(large, 'client', 'client'), [sent, sent]);
   t.deepEqual(rawOf(large, 'client', 'server'), [sent, sent]);
 });
+
+/** Connects to itself, and says nothing. */
+const SILENT = `
+import socket, time
+server = socket.create_server(("127.0.0.1", 0))
+client = socket.create_connection(server.getsockname())
+time.sleep(60)
+`;
