@@ -1,21 +1,25 @@
-import { type FileHandle, open } from 'node:fs/promises';
+import { close, fdatasync, fsync, openSync, write } from 'node:fs';
 import { Writable } from 'node:stream';
+import { promisify } from 'node:util';
 
 /**
  * A new file, mode 0600, that is on the disk, and closed, when the stream has finished. What was written goes there while more is
  * written: the end need not wait for all of it, and never much of the host's memory is taken by what still has to.
  */
 export class DurableFile extends Writable {
-  readonly #file: Promise<FileHandle>;
+  readonly #fd: number;
+  #closed = false;
   #unsynced = 0;
   /** Where this fails, so does the file: the kernel tells of bytes it could not write once, and the next sync may succeed. */
   #syncing: Promise<void> = Promise.resolve();
 
-  /** Creates it; the file must not exist. */
+  /**
+   * Creates it; the file must not exist. At once, so that whoever takes it away after a failure does not come too soon.
+   * @throws what Node's fs throws
+   */
   constructor(path: string) {
     super({ highWaterMark: 1024 * 1024 });
-    this.#file = open(path, 'wx', 0o600);
-    this.#file.catch(untilAsked);
+    this.#fd = openSync(path, 'wx', 0o600);
   }
 
   override _write(bytes: Buffer, _: BufferEncoding, done: Done): void {
@@ -31,33 +35,32 @@ export class DurableFile extends Writable {
   }
 
   async #append(bytes: Buffer): Promise<void> {
-    const file = await this.#file;
-    await file.writeFile(bytes);
+    for (let at = 0; at < bytes.length;) at += (await writing(this.#fd, bytes, at)).bytesWritten;
     this.#unsynced += bytes.length;
     if (this.#unsynced < MAX_UNSYNCED) return;
     await this.#syncing;
     this.#unsynced = 0;
-    this.#syncing = file.datasync();
-    this.#syncing.catch(untilAsked);
+    this.#syncing = promisify(fdatasync)(this.#fd);
+    // It is waited for later.
+    this.#syncing.catch(() => undefined);
   }
 
   async #finish(): Promise<void> {
-    const file = await this.#file;
     await this.#syncing;
-    await file.sync();
-    await file.close();
+    await promisify(fsync)(this.#fd);
+    await this.#close();
   }
 
   async #close(): Promise<void> {
-    const file = await this.#file.catch(untilAsked);
-    await this.#syncing.catch(untilAsked);
-    await file?.close();
+    if (this.#closed) return;
+    this.#closed = true;
+    await this.#syncing.catch(() => undefined);
+    await promisify(close)(this.#fd);
   }
 }
 
 type Done = (error?: Error | null) => void;
 
-/** For a failure that whoever waits for the promise later tells. */
-const untilAsked = (): undefined => undefined;
-
+const writing = promisify(write);
+/** Bytes. */
 const MAX_UNSYNCED = 32 * 1024 * 1024;

@@ -7,6 +7,7 @@ import { pipeline } from 'node:stream/promises';
 import test from 'ava';
 import { execa } from 'execa';
 import { DurableFile } from '../../src/snapshot/durable-file.js';
+import { createOutput } from '../../src/snapshot/output.js';
 import { reasonAgainstCommands, testUnless } from '../left-out.js';
 import { temporaryFolder } from './sample.js';
 
@@ -29,12 +30,25 @@ test('all bytes arrive in their order, in a file of mode 0600', async (t) => {
 test('a file that is there already is refused and left as it is', async (t) => {
   const path = join(await temporaryFolder(t), 'file');
   await writeFile(path, 'theirs');
-  await t.throwsAsync(pipeline(['ours'], new DurableFile(path)), { code: 'EEXIST' });
+  t.throws(() => new DurableFile(path), { code: 'EEXIST' });
   t.is(await readFile(path, 'utf8'), 'theirs');
 });
 
-function* failing(): Generator<string, void> {
-  yield 'some';
+test('of an output whose source fails at once nothing is left', async (t) => {
+  const folder = await temporaryFolder(t);
+  for (let time = 0; time < 100; time++) {
+    const output = createOutput(join(folder, 'file'));
+    const stream = output.open();
+    const closed = new Promise<void>((resolve) => stream.once('close', resolve));
+    await t.throwsAsync(pipeline(Readable.from(failing(0)), stream), { message: 'the source' });
+    output.abandon();
+    await closed;
+  }
+  t.deepEqual(await readdir(folder), []);
+});
+
+function* failing(pieces: number): Generator<string, void> {
+  for (let piece = 0; piece < pieces; piece++) yield 'some';
   throw new Error('the source');
 }
 
@@ -45,7 +59,7 @@ testUnless(
     const path = join(await temporaryFolder(t), 'file');
     const file = new DurableFile(path);
     const closed = new Promise<void>((resolve) => file.once('close', resolve));
-    await t.throwsAsync(pipeline(Readable.from(failing()), file), { message: 'the source' });
+    await t.throwsAsync(pipeline(Readable.from(failing(1)), file), { message: 'the source' });
     await closed;
     const descriptors = await readdir('/proc/self/fd');
     const files = await Promise.all(descriptors.map((fd) => readlink(`/proc/self/fd/${fd}`).catch(() => '')));
