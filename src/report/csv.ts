@@ -1,5 +1,5 @@
 import type { Hit } from '../intel/hit.js';
-import { lineFault, RowParser } from '../snapshot/row-parser.js';
+import { endingFault, RowParser } from '../snapshot/row-parser.js';
 import { rowCheck, type Rows } from '../snapshot/schema/validators.js';
 import { csvCellText, csvText } from '../csv.js';
 import { TextBytes, type TextPart } from '../text-parts.js';
@@ -70,9 +70,7 @@ class HandshakeTable extends MemberTable<'handshakes'> {
   lines(snapshot: string): LineRenderer {
     const csvLine = handshakeCsvLine();
     const check = rowCheck('handshakes');
-    const onFault = (line: number, problem: string): never => {
-      throw lineFault(snapshot, 'handshakes', line, problem);
-    };
+    const onFault = endingFault(snapshot, 'handshakes');
     return ({ bytes, before, hits }) => {
       const parser = new RowParser<HandshakeRow | readonly TextPart[]>(check, onFault, csvLine, before);
       const text = new TextBytes(bytes.length);

@@ -2,7 +2,7 @@ import type { Hit } from '../intel/hit.js';
 import { handshakeExcerpt, type HandshakeExcerpt } from '../snapshot/handshake-excerpt.js';
 import type { RowMember } from '../snapshot/members.js';
 import type { Lines } from '../snapshot/reader.js';
-import { type Excerpt, lineFault, RowParser } from '../snapshot/row-parser.js';
+import { endingFault, type Excerpt, RowParser } from '../snapshot/row-parser.js';
 import { rowCheck, type Rows } from '../snapshot/schema/validators.js';
 import type { Marks } from './marks.js';
 import type { MarkedLines } from './renderer.js';
@@ -29,9 +29,7 @@ function hitsOfRows<Row>(
   excerpt?: Excerpt<Row>,
 ): HitsOf {
   const check = rowCheck(member);
-  const onFault = (line: number, problem: string): never => {
-    throw lineFault(snapshot, member, line, problem);
-  };
+  const onFault = endingFault(snapshot, member);
   return ({ bytes, before }) => {
     const hits = new Map<number, readonly Hit[]>();
     const parser = new RowParser<Row>(check, onFault, excerpt, before);

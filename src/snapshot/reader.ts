@@ -5,7 +5,7 @@ import { type Identities, NO_IDENTITIES, snapshotSource } from './decryption.js'
 import { handshakeExcerpt, type HandshakeExcerpt } from './handshake-excerpt.js';
 import { parseHost, parseManifest } from './manifest-file.js';
 import { HOST, MANIFEST, type RowMember } from './members.js';
-import { type Excerpt, lineFault, type OnLineFault, RowParser } from './row-parser.js';
+import { type Excerpt, endingFault, type OnLineFault, RowParser } from './row-parser.js';
 import type { Host } from './schema/host.js';
 import type { Manifest } from './schema/manifest.js';
 import { rowCheck, type Rows } from './schema/validators.js';
@@ -126,9 +126,7 @@ async function* readMembers<Wanted extends RowMember, Item>(
       if (event.kind === 'start') {
         if (!open.has(path)) continue;
         const name = path.slice(0, -'.ndjson'.length) as Wanted;
-        const onFault = (line: number, problem: string): never => {
-          throw lineFault(source.name, name, line, problem);
-        };
+        const onFault = endingFault(source.name, name);
         current = { name, taker: takerOf(name, onFault), digest: new Digest(source.name, event.member, manifest) };
       }
       if (!current) continue;

@@ -8,9 +8,11 @@ import { WholeLines } from './whole-lines.js';
 /** Something wrong with a line, counted from 1. A fault without a row: the line yields none. */
 export type OnLineFault = (line: number, problem: string) => void;
 
-/** For those to whom a fault is the end. */
-export function lineFault(snapshot: string, member: RowMember, line: number, problem: string): TlsnapError {
-  return new TlsnapError('input', `${snapshot}, ${member}.ndjson line ${line}`, problem);
+/** For those to whom a fault is the end: throws a TlsnapError that names it. */
+export function endingFault(snapshot: string, member: RowMember): OnLineFault {
+  return (line, problem) => {
+    throw new TlsnapError('input', `${snapshot}, ${member}.ndjson line ${line}`, problem);
+  };
 }
 
 /**
