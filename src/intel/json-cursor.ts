@@ -293,8 +293,9 @@ const MAX_DEPTH = 64;
 const MAX_VALUE_BYTES = 1024 * 1024;
 
 /** Most entries have far less than this ahead; a larger one widens the window. */
-const LEAST_AHEAD_BYTES = 64 * 1024;
-const WINDOW_BYTES = 1024 * 1024;
+const LEAST_AHEAD_BYTES = 8 * 1024;
+/** Above 128 KiB V8 gives a text memory of its own, new each time, whose pages then cost more than their letters. */
+const WINDOW_BYTES = 64 * 1024;
 
 /** Bytes of numbers, `true`, `false` and `null`; JSON.parse judges them. */
 const SCALAR = Uint8Array.from({ length: 256 }, (_, byte) =>

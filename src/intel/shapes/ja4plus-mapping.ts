@@ -19,10 +19,9 @@ export function readJa4plusMapping(bytes: Buffer, content: FeedContent): void {
       header = { size: names.length, at: new Map(names.map((name) => [name, names.indexOf(name)])) };
       continue;
     }
-    const row = cells.map((cell) => cell.trim());
-    const key = row.join('\0');
+    const key = keyOf(cells, text);
     if (seen.has(key)) content.skip(line, 'a repetition of an earlier row');
-    else readRow(line, row, header, text, content);
+    else readRow(line, cells, header, text, content);
     seen.add(key);
   }
 }
@@ -30,6 +29,12 @@ export function readJa4plusMapping(bytes: Buffer, content: FeedContent): void {
 interface Header {
   readonly size: number;
   readonly at: ReadonlyMap<string, number>;
+}
+
+/** One text for all rows that say the same, whatever their blanks and quotes: nearly always the row as it stands. */
+function keyOf(cells: readonly string[], text: string): string {
+  if (!QUOTED_OR_SPACED.test(text)) return text;
+  return cells.map((cell) => (/[",]/.test(cell) ? JSON.stringify(cell.trim()) : cell.trim())).join(',');
 }
 
 function readRow(line: number, row: readonly string[], header: Header, text: string, content: FeedContent): void {
@@ -45,7 +50,7 @@ function readRow(line: number, row: readonly string[], header: Header, text: str
     }
     parts.push({ type: part.type, value: part.value });
   }
-  if (row.length > header.size && row.slice(header.size).some((extra) => extra !== '')) {
+  if (row.length > header.size && row.slice(header.size).some((extra) => extra.trim() !== '')) {
     content.problem(line, text, `has ${row.length} fields, and the header ${header.size}`);
     return;
   }
@@ -59,3 +64,5 @@ function readRow(line: number, row: readonly string[], header: Header, text: str
 }
 
 const FIELDS: readonly SimpleType[] = ['ja4', 'ja4s', 'ja4h', 'ja4x', 'ja4t', 'ja4ts', 'ja4tscan'];
+/** A quote, or a blank at the start or the end of a cell. */
+const QUOTED_OR_SPACED = /"|^\s|,\s|\s(?:,|$)/;
