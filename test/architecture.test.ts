@@ -176,6 +176,7 @@ const LEVELS: Readonly<Record<string, number>> = {
   errors: 0,
   terminal: 0,
   counted: 0,
+  oldest: 0,
   'text-parts': 0,
 };
 const PURE_BUILTINS = new Set(['node:crypto', 'node:buffer', 'node:util']);

@@ -1,3 +1,4 @@
+import { oldestKeys } from '../oldest.js';
 import { HelloFinder, type FoundHello } from '../tls/hello-finder.js';
 import { isRetryRandom } from '../tls/server-hello.js';
 import { StreamAssembler } from '../tls/stream.js';
@@ -47,8 +48,10 @@ export class HelloAssembly {
     if (waiting) waiting.push(kept(chunk));
     else this.#listening.set(key, [kept(chunk)]);
     if (this.#listening.size <= this.#limits.listening) return;
-    this.retired++;
-    this.#endListening(firstOf(this.#listening) ?? '');
+    for (const oldest of oldestKeys(this.#listening)) {
+      this.retired++;
+      this.#endListening(oldest);
+    }
   }
 
   accepted({ flow, base }: AcceptedRecord): void {
@@ -91,10 +94,11 @@ export class HelloAssembly {
   /** Of most old connections both hellos are out, or never will be. */
   #makeRoom(): void {
     if (this.#connections.size <= this.#limits.connections) return;
-    const oldest = firstOf(this.#connections) ?? 0n;
-    const { open, ready } = this.#connections.get(oldest) ?? { open: [], ready: [] };
-    if (open.length + ready.length > 0) this.retired++;
-    this.#endConnection(oldest);
+    for (const oldest of oldestKeys(this.#connections)) {
+      const { open, ready } = this.#connections.get(oldest) ?? { open: [], ready: [] };
+      if (open.length + ready.length > 0) this.retired++;
+      this.#endConnection(oldest);
+    }
   }
 
   /** What reached a listener only. */
@@ -259,10 +263,6 @@ function rebased(chunk: ChunkRecord, flow: KernelFlow, base: number): ChunkRecor
     helloOffset: chunk.speculative ? chunk.helloOffset : (chunk.helloOffset - base) >>> 0,
     streamOffset: (chunk.streamOffset - base) >>> 0,
   };
-}
-
-function firstOf<Key>(map: ReadonlyMap<Key, unknown>): Key | undefined {
-  return map.keys().next().value;
 }
 
 function isRetry({ raw }: FoundHello): boolean {

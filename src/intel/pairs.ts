@@ -1,3 +1,4 @@
+import { oldestKeys } from '../oldest.js';
 import type { Flow } from './hit.js';
 import type { Indicator } from './indicator.js';
 
@@ -37,10 +38,9 @@ export class PendingPairs {
   }
 
   #forgetOldest(): void {
-    for (const key of this.#connections.keys()) {
+    for (const key of oldestKeys(this.#connections)) {
       this.#connections.delete(key);
       this.forgotten++;
-      return;
     }
   }
 }

@@ -1,4 +1,5 @@
 import type { Hit } from '../intel/hit.js';
+import { oldestKeys } from '../oldest.js';
 import type { Handshake } from '../snapshot/schema/handshake.js';
 
 /** What a client's hello says that its server's answer is told with. */
@@ -45,7 +46,7 @@ export class Connections {
     if (row.hello.afterRetry && waiting) return [];
     const given = waiting ? [unanswered(waiting)] : [];
     this.#waiting.delete(key);
-    if (this.#waiting.size >= this.#limit) given.push(...this.#oldest());
+    if (this.#waiting.size >= this.#limit) given.push(...this.#giveUpOldest());
     this.#waiting.set(key, clientSide(row, hits));
     return given;
   }
@@ -61,12 +62,14 @@ export class Connections {
     this.#waiting.clear();
   }
 
-  #oldest(): Connection[] {
-    for (const [key, client] of this.#waiting) {
+  #giveUpOldest(): Connection[] {
+    const given: Connection[] = [];
+    for (const key of oldestKeys(this.#waiting)) {
+      const client = this.#waiting.get(key);
       this.#waiting.delete(key);
-      return [unanswered(client)];
+      if (client) given.push(unanswered(client));
     }
-    return [];
+    return given;
   }
 }
 

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { oldestKeys } from '../../oldest.js';
 import type { Handshake } from '../../snapshot/schema/handshake.js';
 import { printable } from '../../terminal.js';
 import { DTLS_HANDSHAKE_HEADER_LENGTH } from '../../tls/handshake.js';
@@ -48,7 +49,7 @@ export class HelloPcapng {
     let shared = this.flows.get(key)?.shared;
     if (!shared) {
       shared = { sequence: [1, 1], datagrams: 0, quic: new QuicInitials(connectionId(key)) };
-      if (this.flows.size >= MAX_FLOWS) this.flows.delete(this.flows.keys().next().value ?? '');
+      if (this.flows.size >= MAX_FLOWS) for (const oldest of oldestKeys(this.flows)) this.flows.delete(oldest);
     }
     const flow = { shared, side: forward ? (0 as const) : (1 as const) };
     this.flows.set(key, flow);
