@@ -48,7 +48,7 @@ export class HelloPcapng {
     const key = `${transport} ${forward ? `${one} ${other}` : `${other} ${one}`}`;
     let shared = this.flows.get(key)?.shared;
     if (!shared) {
-      shared = { sequence: [1, 1], datagrams: 0, quic: new QuicInitials(connectionId(key)) };
+      shared = { key, sequence: [1, 1], datagrams: 0, quic: null };
       if (this.flows.size >= MAX_FLOWS) for (const oldest of oldestKeys(this.flows)) this.flows.delete(oldest);
     }
     const flow = { shared, side: forward ? (0 as const) : (1 as const) };
@@ -59,10 +59,12 @@ export class HelloPcapng {
 
 /** What was sent so far between two ends. */
 interface Shared {
+  readonly key: string;
   /** Next TCP sequence number of each end. */
   readonly sequence: [number, number];
   datagrams: number;
-  readonly quic: QuicInitials;
+  /** Once there is a packet of QUIC. */
+  quic: QuicInitials | null;
 }
 
 interface Flow {
@@ -84,12 +86,13 @@ function tcp(row: Handshake, raw: Buffer, ends: Endpoints, { shared, side }: Flo
 
 function udp(row: Handshake, raw: Buffer, ends: Endpoints, { shared }: Flow): Buffer[] {
   if (row.transport === 'dtls') return dtlsRecords(raw, shared).map((payload) => udpPacket(ends, payload));
-  const packets = shared.quic.hello(row.kind, raw).map((payload) => udpPacket(ends, payload));
-  if (row.kind === 'client' || !shared.quic.isSilent) return packets;
+  const quic = (shared.quic ??= new QuicInitials(connectionId(shared.key)));
+  const packets = quic.hello(row.kind, raw).map((payload) => udpPacket(ends, payload));
+  if (row.kind === 'client' || !quic.isSilent) return packets;
   // Without a packet of the client nobody could open the server's.
   const { source, sourcePort, destination, destinationPort } = ends;
   const back = { source: destination, sourcePort: destinationPort, destination: source, destinationPort: sourcePort };
-  return [udpPacket(back, shared.quic.ping()), ...packets];
+  return [udpPacket(back, quic.ping()), ...packets];
 }
 
 /** A handshake message in TLS records (RFC 8446 section 5.1). */
