@@ -4,7 +4,7 @@ import type { RowMember } from '../snapshot/members.js';
 import type { Snapshot } from '../snapshot/reader.js';
 import { lineMarks } from './line-marks.js';
 import { type HitCounts, Marks } from './marks.js';
-import type { Chunk, LineRenderer, MarkedLines, RenderedLines, Renderer } from './renderer.js';
+import type { Chunk, LineRenderer, MarkedBatch, MarkedLines, RenderedLines, Renderer } from './renderer.js';
 
 /** What was written, known when the last chunk was taken. */
 export interface ReportSummary {
@@ -66,8 +66,10 @@ export class Report {
       const marked = this.#marks.mark(batch);
       if (!shown.has(batch.member)) continue;
       this.#count(batch.member, batch.rows.length);
-      const chunk = this.#renderer.rows(marked);
-      if (chunk.length > 0) yield chunk;
+      for (const some of inPieces(marked)) {
+        const chunk = this.#renderer.rows(some);
+        if (chunk.length > 0) yield chunk;
+      }
     }
   }
 
@@ -104,6 +106,14 @@ export class Report {
   }
 }
 
+/** What is made of so few rows is small enough for memory that is used again soon. */
+function* inPieces(batch: MarkedBatch): Generator<MarkedBatch> {
+  for (let from = 0; from < batch.rows.length; from += PIECE_ROWS) {
+    const to = from + PIECE_ROWS;
+    yield { ...batch, rows: batch.rows.slice(from, to), hits: batch.hits?.slice(from, to) ?? null } as MarkedBatch;
+  }
+}
+
 /** Renders lines where they are read. */
 async function* renderHere(
   lines: AsyncIterable<MarkedLines>,
@@ -112,4 +122,5 @@ async function* renderHere(
   for await (const some of lines) yield render(some);
 }
 
+const PIECE_ROWS = 24;
 const COMPARED = ['handshakes', 'processes'] as const;
