@@ -76,6 +76,33 @@ test('ja4plus-mapping: two fields in a row are a pair, a repetition is left out,
   t.deepEqual(feed.skipped, [{ reason: 'a repetition of an earlier row', count: 1, firstLine: 4 }]);
 });
 
+test('ja4plus-mapping: rows that say the same repeat each other, whatever their blanks and quotes, and no others do', (t) => {
+  const ja4 = 't13d1516h2_8daaf6152771_02713d6af862';
+  const header = 'Application,Library,Device,OS,ja4,ja4s,ja4h,ja4x,ja4t,ja4tscan,Notes';
+  const rows = [
+    `one,two,,,${ja4},,,,,,`,
+    ` one,two ,,,${ja4} ,,,,,,`,
+    `"one",two,,,"${ja4}",,,,,," "`,
+    `"one,two",,,,${ja4},,,,,,`,
+    `"one,two" , ,,,${ja4},,,,,,`,
+    `"one, two",,,,${ja4},,,,,,`,
+    `"on""e",two,,,${ja4},,,,,,`,
+  ];
+  const feed = parseFeed('mapping', Buffer.from([header, ...rows].join('\n')));
+  t.deepEqual(
+    feed.indicators.map(({ line, description }) => [line, description]),
+    [
+      [2, 'one, two'],
+      [5, 'one,two'],
+      [7, 'one, two'],
+      [8, 'on"e, two'],
+    ],
+  );
+  t.deepEqual(feed.skipped, [{ reason: 'a repetition of an earlier row', count: 2, firstLine: 3 }]);
+  // RFC 4180: nothing stands between a quote and the comma.
+  t.deepEqual(linesOf(feed), [6]);
+});
+
 test("salesforce's list is read: CRLF, a licence of four lines in one field, several names in one field", (t) => {
   const feed = read('osx-nix-ja3.csv');
   t.is(feed.format, 'salesforce-list');

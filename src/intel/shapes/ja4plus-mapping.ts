@@ -19,10 +19,9 @@ export function readJa4plusMapping(bytes: Buffer, content: FeedContent): void {
       header = { size: names.length, at: new Map(names.map((name) => [name, names.indexOf(name)])) };
       continue;
     }
-    const key = keyOf(cells, text);
-    if (seen.has(key)) content.skip(line, 'a repetition of an earlier row');
+    const known = seen.size;
+    if (seen.add(keyOf(cells, text)).size === known) content.skip(line, 'a repetition of an earlier row');
     else readRow(line, cells, header, text, content);
-    seen.add(key);
   }
 }
 
