@@ -87,6 +87,8 @@ test('ja4plus-mapping: rows that say the same repeat each other, whatever their 
     `"one,two" , ,,,${ja4},,,,,,`,
     `"one, two",,,,${ja4},,,,,,`,
     `"on""e",two,,,${ja4},,,,,,`,
+    `one,two,,,${ja4},,,,,,x,`,
+    `one,two,,,${ja4},,,,,,"x,"`,
   ];
   const feed = parseFeed('mapping', Buffer.from([header, ...rows].join('\n')));
   t.deepEqual(
@@ -96,6 +98,8 @@ test('ja4plus-mapping: rows that say the same repeat each other, whatever their 
       [5, 'one,two'],
       [7, 'one, two'],
       [8, 'on"e, two'],
+      [9, 'one, two; x'],
+      [10, 'one, two; x,'],
     ],
   );
   t.deepEqual(feed.skipped, [{ reason: 'a repetition of an earlier row', count: 2, firstLine: 3 }]);
