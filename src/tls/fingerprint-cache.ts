@@ -1,4 +1,3 @@
-import { oldestKeys } from '../oldest.js';
 import type { ClientHello } from './client-hello.js';
 import { clientFingerprints, serverFingerprints, type Fingerprints } from './fingerprints.js';
 import { truncatedSha256, type Transport } from './ja4.js';
@@ -64,7 +63,10 @@ class Bounded<K, V> {
   set(key: K, value: V): void {
     this.#map.set(key, value);
     if (this.#map.size <= this.#capacity) return;
-    for (const oldest of oldestKeys(this.#map)) this.#map.delete(oldest);
+    for (const oldest of this.#map.keys()) {
+      this.#map.delete(oldest);
+      return;
+    }
   }
 }
 

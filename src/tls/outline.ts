@@ -3,7 +3,6 @@
  * of the few extensions that are read. Random, session id, key shares, tickets and padding are left out, in which the hellos of one
  * client differ. Hellos of one outline have one description, so that each client need be described once.
  */
-import { oldestKeys } from '../oldest.js';
 import { Extension } from './extensions.js';
 import { DTLS_HANDSHAKE_HEADER_LENGTH, HANDSHAKE_HEADER_LENGTH, HandshakeType, type HelloKind } from './handshake.js';
 import type { Transport } from './ja4.js';
@@ -204,7 +203,10 @@ export class ByOutline<Value> {
   set(outline: Outline, value: Value): void {
     this.#entries.set(outline.hash, { bytes: outline.bytes(), value });
     if (this.#entries.size <= this.#capacity) return;
-    for (const oldest of oldestKeys(this.#entries)) this.#entries.delete(oldest);
+    for (const oldest of this.#entries.keys()) {
+      this.#entries.delete(oldest);
+      return;
+    }
   }
 }
 
