@@ -55,7 +55,10 @@ function answer(
   }
 }
 
-/** Through /proc while the process lives; else the file at the path, which counts only if it is the same inode. */
+/**
+ * Through /proc while the process lives and its pid is still its own; else the file at the path, which counts only if it is
+ * the same inode.
+ */
 function hash(
   { pid, startTimeNs, path, expect }: Extract<Question, { kind: 'hash' }>,
   procfs: Procfs,
@@ -80,7 +83,8 @@ function hash(
   return { ...hasher.hash(path, expect ?? undefined), from: 'path' };
 }
 
-const GONE: ReadonlySet<string> = new Set(['ENOENT', 'ESRCH']);
+/** Another process that started within the same tick of /proc's clock has another executable: CHANGED. */
+const GONE: ReadonlySet<string> = new Set(['ENOENT', 'ESRCH', 'CHANGED']);
 
 // Started by `fork` only. Ctrl-C reaches the whole foreground group: it is the reader that decides when to end.
 if (process.send) {

@@ -37,6 +37,25 @@ testUnless(
 
 testUnless(
   reasonAgainstProc,
+  'a process whose pid is that of another by now is hashed by name, if the inode is the same',
+  async (t) => {
+    const path = join(temporaryFolder(t), 'brief');
+    copyFileSync('/bin/sleep', path);
+    const { dev, ino } = statSync(path, { bigint: true });
+    const expect = { device: deviceOf(dev), inode: String(ino) };
+    // It stands for the process that got the pid, and whose start time looks the same.
+    const next = start(t, '/bin/sleep', ['60']);
+    await becomes(next.pid, 'sleep');
+    const question = { kind: 'hash', pid: next.pid, startTimeNs: null, path, expect } as const;
+    const asked = lane(t);
+    const sha256 = execFileSync('sha256sum', [path], { encoding: 'utf8' }).slice(0, 64);
+    t.like(await asked.ask(question), { sha256, from: 'path' });
+    await t.throwsAsync(asked.ask({ ...question, path: null }), { code: 'CHANGED' });
+  },
+);
+
+testUnless(
+  reasonAgainstProc,
   'questions are answered in order, and waiting ones fail when the lane is closed',
   async (t) => {
     const asked = lane(t);
