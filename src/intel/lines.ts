@@ -36,5 +36,13 @@ export function* feedLines(
   }
 }
 
+/**
+ * The same text in memory of its own: what is cut from a line keeps all of the line, and a feed's lines are many. What V8
+ * joins it writes anew, in half of the time that a Buffer takes.
+ */
+export function copied(text: string): string {
+  return [text.slice(0, 1), text.slice(1)].join('');
+}
+
 /** The longest real lines are Suricata rules, of a few kB. */
 export const MAX_LINE_BYTES = 64 * 1024;

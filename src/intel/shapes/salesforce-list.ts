@@ -1,5 +1,6 @@
 import { csvRows } from '../csv-rows.js';
 import type { FeedContent } from '../feed.js';
+import { copied } from '../lines.js';
 import { normaliseValue } from '../values.js';
 
 /**
@@ -22,7 +23,7 @@ export function readSalesforceList(bytes: Buffer, content: FeedContent): void {
       .split(',')
       .map((name) => name.trim())
       .filter((name) => name !== '');
-    content.addChecked(line, 'ja3', value, {
+    content.addChecked(line, 'ja3', copied(value), {
       description: names.join(', '),
       caveat: names.length > 1 ? `the list itself names ${names.length} programs with this fingerprint` : null,
     });

@@ -1,5 +1,5 @@
 import type { FeedContent } from '../feed.js';
-import { feedLines } from '../lines.js';
+import { copied, feedLines } from '../lines.js';
 import { feedDate, normaliseValue } from '../values.js';
 
 /**
@@ -22,8 +22,8 @@ export function readSslblJa3(bytes: Buffer, content: FeedContent): void {
       content.problem(number, text, 'its first field is no MD5');
       continue;
     }
-    content.addChecked(number, 'ja3', value, {
-      description: text.slice(third + 1).trim(),
+    content.addChecked(number, 'ja3', copied(value), {
+      description: copied(text.slice(third + 1).trim()),
       firstSeen: feedDate(text.slice(first + 1, second)),
       lastSeen: feedDate(text.slice(second + 1, third)),
     });

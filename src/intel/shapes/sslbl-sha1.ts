@@ -1,5 +1,5 @@
 import type { FeedContent } from '../feed.js';
-import { feedLines } from '../lines.js';
+import { copied, feedLines } from '../lines.js';
 import { feedDate, normaliseValue } from '../values.js';
 
 /**
@@ -20,8 +20,8 @@ export function readSslblSha1(bytes: Buffer, content: FeedContent): void {
       content.problem(number, text, 'its second field is no SHA-1');
       continue;
     }
-    content.addChecked(number, 'certSha1', value, {
-      description: text.slice(second + 1).trim(),
+    content.addChecked(number, 'certSha1', copied(value), {
+      description: copied(text.slice(second + 1).trim()),
       listed: feedDate(text.slice(0, first)),
     });
   }

@@ -1,7 +1,7 @@
 import type { FeedContent } from '../feed.js';
 import type { IndicatorPart, SimpleType } from '../indicator.js';
 import { joined } from '../json-facts.js';
-import { feedLines } from '../lines.js';
+import { copied, feedLines } from '../lines.js';
 import { decodeContent, parseRuleOptions, ruleBody, type RuleOption } from '../suricata-rule.js';
 import { feedDate, ja4Form, normaliseValue } from '../values.js';
 
@@ -69,11 +69,6 @@ function readRule(line: number, text: string, options: readonly RuleOption[], co
     caveat:
       others.size > 0 ? `the rule also asks for ${[...others].slice(0, 8).join(', ')}, which is not compared` : null,
   });
-}
-
-/** What is cut from a rule keeps all of the rule in memory. */
-function copied(text: string): string {
-  return Buffer.from(text).toString();
 }
 
 /** The condition that one content makes; a text says why it is none. */

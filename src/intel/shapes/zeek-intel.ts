@@ -1,7 +1,7 @@
 import type { FeedContent } from '../feed.js';
 import type { SimpleType } from '../indicator.js';
 import { joined, textOf } from '../json-facts.js';
-import { feedLines } from '../lines.js';
+import { copied, feedLines } from '../lines.js';
 import { feedDate } from '../values.js';
 
 /**
@@ -35,7 +35,7 @@ function readRow(line: number, text: string, fields: readonly string[], content:
     content.skip(line, `${kind} is nothing that a snapshot holds`);
     return;
   }
-  content.add(line, type, indicator, {
+  content.add(line, type, copied(indicator), {
     description: joined([cell('meta.desc'), cell('meta.source'), cell('meta.url')]),
     firstSeen: feedDate(cell('meta.firstseen') ?? cell('meta.cif_firstseen')),
     lastSeen: feedDate(cell('meta.lastseen') ?? cell('meta.cif_lastseen')),
