@@ -15,20 +15,25 @@ function lane(t: ExecutionContext): Lane {
   return made;
 }
 
+/** A program of its own, what its inode is, and the digest that sha256sum gives. */
+function program(t: ExecutionContext) {
+  const path = join(temporaryFolder(t), 'brief');
+  copyFileSync('/bin/sleep', path);
+  const { dev, ino } = statSync(path, { bigint: true });
+  const sha256 = execFileSync('sha256sum', [path], { encoding: 'utf8' }).slice(0, 64);
+  return { path, expect: { device: deviceOf(dev), inode: String(ino) }, sha256 };
+}
+
 testUnless(
   reasonAgainstProc,
   'a process that ended before it was hashed is hashed by name, if the inode is the same',
   async (t) => {
-    const path = join(temporaryFolder(t), 'brief');
-    copyFileSync('/bin/sleep', path);
-    const { dev, ino } = statSync(path, { bigint: true });
-    const expect = { device: deviceOf(dev), inode: String(ino) };
+    const { path, expect, sha256 } = program(t);
     const brief = start(t, path, ['60']);
     await becomes(brief.pid, 'brief');
     await brief.kill();
     const question = { kind: 'hash', pid: brief.pid, startTimeNs: null, path, expect } as const;
     const asked = lane(t);
-    const sha256 = execFileSync('sha256sum', [path], { encoding: 'utf8' }).slice(0, 64);
     t.like(await asked.ask(question), { sha256, from: 'path' });
     await t.throwsAsync(asked.ask({ ...question, expect: { ...expect, inode: '1' } }), { code: 'CHANGED' });
     await t.throwsAsync(asked.ask({ ...question, path: null }), { code: 'ENOENT' });
@@ -39,16 +44,12 @@ testUnless(
   reasonAgainstProc,
   'a process whose pid is that of another by now is hashed by name, if the inode is the same',
   async (t) => {
-    const path = join(temporaryFolder(t), 'brief');
-    copyFileSync('/bin/sleep', path);
-    const { dev, ino } = statSync(path, { bigint: true });
-    const expect = { device: deviceOf(dev), inode: String(ino) };
+    const { path, expect, sha256 } = program(t);
     // It stands for the process that got the pid, and whose start time looks the same.
     const next = start(t, '/bin/sleep', ['60']);
     await becomes(next.pid, 'sleep');
     const question = { kind: 'hash', pid: next.pid, startTimeNs: null, path, expect } as const;
     const asked = lane(t);
-    const sha256 = execFileSync('sha256sum', [path], { encoding: 'utf8' }).slice(0, 64);
     t.like(await asked.ask(question), { sha256, from: 'path' });
     await t.throwsAsync(asked.ask({ ...question, path: null }), { code: 'CHANGED' });
   },

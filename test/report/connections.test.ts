@@ -34,6 +34,22 @@ test('a server alone, a client alone, and the oldest of too many are connections
   ]);
 });
 
+test('of many that wait the oldest are given up together, each once and in their order', (t) => {
+  const connections = new Connections(192);
+  const given = Array.from({ length: 200 }, (_, seq) => seqs(connections.take(hello(seq, 'client', String(seq)), [])));
+  t.deepEqual(given.slice(0, 192).flat(), []);
+  t.deepEqual(given[192], [
+    [0, null],
+    [1, null],
+    [2, null],
+  ]);
+  const all = [...given.flat(), ...seqs([...connections.end()])];
+  t.deepEqual(
+    all,
+    Array.from({ length: 200 }, (_, seq) => [seq, null]),
+  );
+});
+
 function seqs(found: ReturnType<Connections['take']>): (number | null)[][] {
   return found.map(({ client, server }) => [client?.seq ?? null, server?.seq ?? null]);
 }

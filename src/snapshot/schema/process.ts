@@ -151,7 +151,7 @@ export const Process = Type.Object(
     exeHashedFrom: orNull(
       Type.Enum(['process', 'path'], {
         description:
-          'path: the process was gone, and the file now at that path (with the same inode, where known) was read',
+          'path: the process was gone, or /proc led to another file, and the file now at that path (with the same inode, where known) was read',
       }),
     ),
     cmdline: orNull(Type.Array(Type.String())),
