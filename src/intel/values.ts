@@ -57,9 +57,9 @@ export function ipAddress(text: string): string | undefined {
 /** A feed's date as RFC 3339 UTC; null where it is none. Takes `2017-07-14 18:08:15` (UTC), RFC 3339 and Unix seconds. */
 export function feedDate(value: unknown): string | null {
   if (typeof value === 'string' && PLAIN_DATE.test(value)) {
-    const hasZone = value.endsWith('Z');
-    if (hasZone && value[10] === 'T') return value;
-    return inOnePiece(value.slice(0, 10), 'T', value.slice(11, hasZone ? -1 : undefined), 'Z');
+    const zone = value.endsWith('Z') ? 1 : value.endsWith('+00:00') ? 6 : 0;
+    if (zone === 1 && value[10] === 'T') return value;
+    return inOnePiece(value.slice(0, 10), 'T', value.slice(11, value.length - zone), 'Z');
   }
   if (typeof value === 'number' || (typeof value === 'string' && /^\d{9,11}$/.test(value))) {
     const seconds = Number(value);
@@ -117,7 +117,7 @@ const HEX = /^[0-9a-fA-F]+$/;
 const HOST_NAME = /^(?=.)(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/;
 /** The form of most feeds, checked without the cost of a Date. */
 const PLAIN_DATE =
-  /^\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])[ T](?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,9})?Z?$/;
+  /^\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])[ T](?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,9})?(?:Z|\+00:00)?$/;
 const DATE = /^(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d:\d\d(?:\.\d{1,9})?)\s*(Z|z|UTC|[+-]\d\d:?\d\d)?)?$/;
 // FoxIO technical_details/JA4.md. The two ALPN characters are any: other dialects keep what the specification writes as hex.
 const JA4 = /^[tqd](?:1[0-3]|s[23]|d[1-3]|00)[di]\d{4}.._[0-9a-f]{12}_[0-9a-f]{12}$/;
