@@ -133,6 +133,8 @@ export class JsonCursor {
         case NEWLINE:
           this.#line++;
           at++;
+          // The indentation of the next line: of some feeds half their bytes.
+          while (text.charCodeAt(at) === SPACE) at++;
           continue;
         case SPACE:
         case RETURN:
