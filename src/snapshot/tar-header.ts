@@ -24,6 +24,14 @@ export function canonicalHeader(path: string, size: number, mtime: number): Buff
   return block;
 }
 
+/**
+ * The time of every member, in seconds: the end of the window. A capture file can claim any time, and archiver writes 31 bits
+ * of it: what is later than 2038-01-19T03:14:07Z is given as that.
+ */
+export function memberTime(windowEnd: string): number {
+  return Math.min(Math.floor(Date.parse(windowEnd) / 1000), 2 ** 31 - 1);
+}
+
 export interface TarHeader {
   readonly path: string;
   readonly size: number;

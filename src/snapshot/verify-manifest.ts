@@ -1,6 +1,7 @@
 import { folderName } from './file-name.js';
 import { HEAD_ORDER } from './members.js';
 import type { Manifest } from './schema/manifest.js';
+import { memberTime } from './tar-header.js';
 import type { Findings } from './verification.js';
 import type { ContentVerifier } from './verify-content.js';
 
@@ -39,7 +40,7 @@ function checkContainer(manifest: Manifest, content: ContentVerifier, findings: 
   if (content.folder !== expected) {
     findings.add('container', `the folder ${content.folder ?? ''}`, `should be ${expected} by the manifest`);
   }
-  const mtime = Math.floor(Date.parse(manifest.window.end) / 1000);
+  const mtime = memberTime(manifest.window.end);
   for (const member of content.members.values()) {
     if (member.mtime !== mtime) findings.add('container', member.path, 'its time is not the end of the window');
   }

@@ -18,6 +18,7 @@ import type { Socket } from './schema/socket.js';
 import type { Signer } from './signer.js';
 import { fingerprintOf, keyTypeOf, publicKeyLine } from './ssh-key.js';
 import { NAMESPACE, signSshsig } from './sshsig.js';
+import { memberTime } from './tar-header.js';
 import { TimelineFile } from './timeline-file.js';
 
 export interface WriterOptions {
@@ -179,7 +180,7 @@ export class SnapshotWriter<Timeline extends StagedTimeline = TimelineFile> {
 
   async #pack(entries: readonly PackEntry[], facts: SnapshotFacts): Promise<number> {
     try {
-      const time = new Date(facts.window.end);
+      const time = new Date(memberTime(facts.window.end) * 1000);
       const { pack } = await import('./pack.js');
       const size = await pack(folderName(facts), entries, time, this.#output.open(), this.#recipients);
       this.#output.commit();

@@ -6,9 +6,10 @@ import { execa } from 'execa';
 import { TlsnapError } from '../../src/errors.js';
 import { createOutput } from '../../src/snapshot/output.js';
 import { oneTimeSigner } from '../../src/snapshot/signer.js';
+import { verifySnapshot } from '../../src/snapshot/verify.js';
 import { SnapshotWriter } from '../../src/snapshot/writer.js';
 import { testUnless } from '../left-out.js';
-import { factsOf, handshakeAt, temporaryFolder, writeSample } from './sample.js';
+import { factsOf, handshakeAt, HOST, temporaryFolder, writeSample } from './sample.js';
 
 const reasonAgainstMounts =
   process.platform === 'linux' && process.getuid?.() === 0 ? undefined : 'only root on Linux can mount a tmpfs';
@@ -191,5 +192,24 @@ test('to stdout the manifest, its signature and the key come last', async (t) =>
       'manifest.json.sig',
       'signer.pub',
     ],
+  );
+});
+
+test('a window that ends after 2038, as a damaged time of a capture can, stands in the tar as the last time that fits', async (t) => {
+  const folder = await temporaryFolder(t);
+  const output = join(folder, 'out.tlsnap.tar.gz');
+  const writer = SnapshotWriter.create({ output, staging: await mkdtemp(join(folder, 'staging-')) });
+  writer.host(HOST);
+  const facts = factsOf(0);
+  await writer.finish(
+    { ...facts, window: { ...facts.window, end: '2106-02-07T06:28:15.000000000Z' } },
+    oneTimeSigner(),
+  );
+
+  const { stdout } = await execa('tar', ['--utc', '-tvzf', output, '--wildcards', '*/manifest.json']);
+  t.is(stdout.split(/\s+/)[3], '2038-01-19');
+  t.deepEqual(
+    (await verifySnapshot(output)).checks.flatMap(({ findings }) => findings),
+    [],
   );
 });
