@@ -6,6 +6,7 @@ import { type CaptureSummary, readCapture } from './file/read-capture.js';
 import { HelloExtractor } from './flow/hello-extractor.js';
 import type { HelloTaker } from './hello/row-thread.js';
 import { formatTimeNs } from '../snapshot/time-text.js';
+import { TimeSpan } from './time-span.js';
 
 /** What of the manifest an imported capture knows. */
 export type ImportFacts = Pick<SnapshotFacts, 'window' | 'coverage' | 'input'>;
@@ -53,7 +54,7 @@ export async function importCapture(
   const warnings = warningsOf(source.name, summary, extractor);
   const facts: ImportFacts = {
     input: { path: source.name, ...(await source.digest()) },
-    window: { asked: null, ...span.window(), endedBy: endOf(summary) },
+    window: { asked: null, ...windowOf(span), endedBy: endOf(summary) },
     coverage: {
       events: hellos.client + hellos.server,
       lossesByKind: losses,
@@ -71,24 +72,11 @@ export async function importCapture(
   return { summary, hellos, facts, warnings };
 }
 
-/** The time of the first and of the last packet in the file. */
-class TimeSpan {
-  private first: bigint | null = null;
-  private last: Pick<CapturedPacket, 'clock' | 'timeHigh' | 'timeLow'> | null = null;
-
-  note(packet: CapturedPacket): void {
-    this.first ??= packet.timeNs();
-    // One object for the file: it still holds the last packet's time when the file is over.
-    this.last = packet;
-  }
-
-  window(): { start: string; end: string } {
-    const now = BigInt(Date.now()) * 1_000_000n;
-    const first = this.first ?? now;
-    const last = this.last?.clock.toNs(this.last.timeHigh, this.last.timeLow) ?? now;
-    const [start, end] = first <= last ? [first, last] : [last, first];
-    return { start: formatTimeNs(start), end: formatTimeNs(end) };
-  }
+/** From the earliest packet to the latest; a capture without any has no time but now. */
+function windowOf(span: TimeSpan): Pick<ImportFacts['window'], 'start' | 'end'> {
+  const now = BigInt(Date.now()) * 1_000_000n;
+  const { earliest, latest } = span.ns() ?? { earliest: now, latest: now };
+  return { start: formatTimeNs(earliest), end: formatTimeNs(latest) };
 }
 
 function endOf({ fault, stopped }: CaptureSummary): ImportFacts['window']['endedBy'] {
