@@ -92,6 +92,7 @@ function lossesOf(summary: CaptureSummary, extractor: HelloExtractor): Record<st
     'capture.unread-rest': summary.stopped ? 1 : 0,
     'capture.oversized-record': summary.oversized,
     'packet.unknown-link-type': unknownLinks,
+    'packet.cut-by-snap-length': extractor.packetsCut,
     'packet.too-many-layers': dissector.tooDeep,
     'packet.fragments-incomplete': dissector.fragments.dropped + dissector.fragments.size,
     'flow.given-up': extractor.flowsGivenUp,
@@ -111,6 +112,9 @@ function warningsOf(name: string, summary: CaptureSummary, extractor: HelloExtra
   if (oversized > 0) warnings.push(`${name}: ${oversized} records larger than any packet were passed over`);
   for (const [linkType, count] of extractor.dissector.unknownLinkTypes) {
     warnings.push(`${name}: ${count} packets of link type ${linkType}, which is not understood, were passed over`);
+  }
+  if (extractor.packetsCut > 0) {
+    warnings.push(`${name}: ${extractor.packetsCut} packets were captured in part only, with too short a snap length`);
   }
   if (extractor.flowsGivenUp > 0) {
     warnings.push(`${name}: ${extractor.flowsGivenUp} connections were given up unfinished, to keep memory bounded`);

@@ -44,6 +44,7 @@ export class HelloExtractor implements PacketSink {
   private readonly bases: Uint32Array;
   /** Slots up to this one are ended for good. */
   private ended = 0;
+  private payloadsCut = 0;
   private readonly emit: HelloSink = (hello, slot, fromLow) => {
     const ends = this.table.ends(slot);
     this.sink(hello, fromLow ? { from: ends.low, to: ends.high } : { from: ends.high, to: ends.low });
@@ -61,6 +62,11 @@ export class HelloExtractor implements PacketSink {
   /** Connections given up before both hellos were seen, for want of room. */
   get flowsGivenUp(): number {
     return this.table.evicted + this.held.exceeded;
+  }
+
+  /** Packets of which the capture's snap length left too little to say that no hello was in what it took. */
+  get packetsCut(): number {
+    return this.payloadsCut + this.dissector.cutShort;
   }
 
   packet(packet: CapturedPacket): void {
@@ -85,16 +91,18 @@ export class HelloExtractor implements PacketSink {
 
   private tcp(packet: CapturedPacket): void {
     const { dissector, table } = this;
-    const { tcpFlags, sequence, offset, end } = dissector;
+    const { tcpFlags, sequence, offset, end, isCut } = dissector;
     const isSyn = (tcpFlags & SYN) !== 0;
     // Bare acknowledgements say nothing about hellos, and are every other packet. Nor do FIN and RST: anyone can have
     // sent them, and what follows them is looked at all the same.
-    if (!isSyn && offset === end) return;
+    if (!isSyn && offset === end && !isCut) return;
     const found = table.find(dissector, PROTOCOL.tcp) || this.add(PROTOCOL.tcp);
     const slot = Math.abs(found);
     const direction: Direction = found > 0 ? 0 : 1;
     if (isSyn) this.syn(slot, direction, (tcpFlags & ACK) !== 0, (sequence + 1) >>> 0);
-    if (offset === end || this.isDone(slot)) return;
+    if (this.isDone(slot)) return;
+    if (isCut) this.payloadsCut++;
+    if (offset === end) return;
     const first = (isSyn ? sequence + 1 : sequence) >>> 0;
     this.tcpData(packet, slot, direction, first);
   }
@@ -169,12 +177,16 @@ export class HelloExtractor implements PacketSink {
 
   private udp(packet: CapturedPacket): void {
     const { dissector, table } = this;
-    const { buffer, offset, end } = dissector;
+    const { buffer, offset, end, isCut } = dissector;
     const isQuic = resemblesQuic(buffer, offset, end);
-    if (!isQuic && !this.resemblesDtls(buffer, offset, end)) return;
+    if (!isQuic && !this.resemblesDtls(buffer, offset, end)) {
+      if (isCut && offset === end) this.payloadsCut++;
+      return;
+    }
     const found = table.find(dissector, PROTOCOL.udp) || this.add(PROTOCOL.udp);
     const slot = Math.abs(found);
     if (this.isDone(slot)) return;
+    if (isCut) this.payloadsCut++;
     let flow = table.state(slot);
     if (flow === undefined) {
       const sink = (hello: CapturedHello, fromLow: boolean) => this.emit(hello, slot, fromLow);

@@ -2,7 +2,7 @@
  * From a captured packet to its innermost TCP segment or UDP datagram, through tags, tunnels and fragments.
  * IPv4 (RFC 791), IPv6 with extension headers (RFC 8200), IP in IP (RFC 2003), 6in4 (RFC 4213), TCP (RFC 9293), UDP.
  */
-import type { CapturedPacket } from '../file/captured-packet.js';
+import { CapturedPacket } from '../file/captured-packet.js';
 import { uint16be, uint32be } from '../wire-numbers.js';
 import { FragmentTable } from './fragments.js';
 import { enterLinkLayer, ETHER_TYPE, isKnownLinkType, type LayerCursor } from './link-layer.js';
@@ -29,8 +29,8 @@ export class Dissector implements LayerCursor {
   destinationPort = 0;
   /** VXLAN or Geneve network, or GRE key: the same addresses in two of them are two hosts. */
   scope = 0;
-  /** Length of the payload as sent; more than is there where the capture's snap length cut it. */
-  payloadLength = 0;
+  /** Whether more of the payload was sent than the capture's snap length left. */
+  isCut = false;
   /** TCP only. */
   sequence = 0;
   tcpFlags = 0;
@@ -39,12 +39,16 @@ export class Dissector implements LayerCursor {
   readonly unknownLinkTypes = new Map<number, number>();
   /** Packets with more layers of encapsulation than MAX_LAYERS. */
   tooDeep = 0;
+  /** Packets that the snap length cut off before their payload, and fragments that it cut off at all. */
+  cutShort = 0;
   readonly fragments = new FragmentTable();
   /** End of the innermost IP packet as its header states it, beyond `end` where the capture is cut. */
   private statedEnd = 0;
+  private packet: CapturedPacket = new CapturedPacket();
 
   /** Returns PROTOCOL.tcp or PROTOCOL.udp, or PROTOCOL.none where the packet holds neither (yet). */
   dissect(packet: CapturedPacket): number {
+    this.packet = packet;
     this.buffer = packet.buffer;
     this.offset = packet.start;
     this.end = packet.end;
@@ -164,8 +168,13 @@ export class Dissector implements LayerCursor {
   /** Adds buffer[offset, end) to its packet; true where that is whole now, and the cursor at its payload. */
   private addFragment(key: string, header: Buffer, position: number, more: boolean): boolean {
     // A fragment the capture cut short can never make a whole packet.
-    if (this.statedEnd !== this.end) return false;
-    const whole = this.fragments.add(key, header, position, this.buffer.subarray(this.offset, this.end), more);
+    if (this.statedEnd !== this.end) {
+      this.cutShort++;
+      return false;
+    }
+    const seconds = Number(this.packet.timeNs() / 1_000_000_000n);
+    const bytes = this.buffer.subarray(this.offset, this.end);
+    const whole = this.fragments.add(key, seconds, header, position, bytes, more);
     if (!whole) return false;
     this.buffer = whole;
     this.offset = header.length;
@@ -177,27 +186,34 @@ export class Dissector implements LayerCursor {
 
   private enterTcp(): number {
     const { buffer, offset } = this;
-    if (this.end - offset < 20) return PROTOCOL.none;
+    if (!this.hasHeader(20)) return PROTOCOL.none;
     const headerLength = ((buffer[offset + 12] ?? 0) >> 4) * 4;
     if (headerLength < 20) return PROTOCOL.none;
     this.sourcePort = uint16be(buffer, offset);
     this.destinationPort = uint16be(buffer, offset + 2);
     this.sequence = uint32be(buffer, offset + 4);
     this.tcpFlags = buffer[offset + 13] ?? 0;
-    this.payloadLength = Math.max(0, this.statedEnd - offset - headerLength);
+    this.isCut = this.statedEnd > Math.max(this.end, offset + headerLength);
     this.offset = Math.min(offset + headerLength, this.end);
     return PROTOCOL.tcp;
   }
 
+  /** Whether the bytes of a transport header are there; where the snap length took them, that is counted. */
+  private hasHeader(length: number): boolean {
+    if (this.end - this.offset >= length) return true;
+    if (this.statedEnd > this.end) this.cutShort++;
+    return false;
+  }
+
   private enterUdp(): boolean {
     const { buffer, offset } = this;
-    if (this.end - offset < 8) return false;
+    if (!this.hasHeader(8)) return false;
     this.sourcePort = uint16be(buffer, offset);
     this.destinationPort = uint16be(buffer, offset + 2);
     const length = uint16be(buffer, offset + 4);
     if (!this.enterPayload(offset + 8, length === 0 ? this.statedEnd : Math.min(offset + length, this.statedEnd)))
       return false;
-    this.payloadLength = this.statedEnd - this.offset;
+    this.isCut = this.statedEnd > this.end;
     return true;
   }
 

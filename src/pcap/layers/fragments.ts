@@ -3,7 +3,7 @@
  * that came first are kept: what a host does differs by system, and captures carry honest duplicates far more often.
  */
 export class FragmentTable {
-  /** Packets given up because the table was full, or because their fragments cannot fit together. */
+  /** Packets given up because the table was full, their fragments cannot fit together, or the rest did not come in time. */
   dropped = 0;
   private readonly pending = new Map<string, Partial>();
   private heldBytes = 0;
@@ -16,14 +16,19 @@ export class FragmentTable {
   /**
    * Adds one fragment of the packet that `key` names.
    * @param header the bytes to put before the payload once it is whole (the IP header, as the caller wants it)
+   * @param seconds when it was captured; another packet may have the same key a minute later
    * @param position where in the payload the fragment belongs, a multiple of 8
    * @returns header and payload once every byte is there, else null
    */
-  add(key: string, header: Buffer, position: number, bytes: Buffer, more: boolean): Buffer | null {
+  add(key: string, seconds: number, header: Buffer, position: number, bytes: Buffer, more: boolean): Buffer | null {
     let partial = this.pending.get(key);
+    if (partial && Math.abs(seconds - partial.startSeconds) > LIFETIME_SECONDS) {
+      this.drop(key, partial);
+      partial = undefined;
+    }
     if (!partial) {
       this.makeRoom();
-      partial = new Partial();
+      partial = new Partial(seconds);
       this.pending.set(key, partial);
     }
     this.heldBytes -= partial.held;
@@ -41,21 +46,31 @@ export class FragmentTable {
     while (this.pending.size >= MAX_PACKETS || this.heldBytes > MAX_HELD_BYTES) {
       const oldest = this.pending.entries().next().value;
       if (!oldest) return;
-      this.pending.delete(oldest[0]);
-      this.heldBytes -= oldest[1].held;
-      this.dropped++;
+      this.drop(...oldest);
     }
+  }
+
+  private drop(key: string, partial: Partial): void {
+    this.pending.delete(key);
+    this.heldBytes -= partial.held;
+    this.dropped++;
   }
 }
 
 /** One packet's payload on its way. */
 class Partial {
+  /** When its first fragment was captured. */
+  readonly startSeconds: number;
   private bytes = Buffer.alloc(0);
   /** One bit for each 8 bytes that have come. */
   private readonly units = new Uint8Array(MAX_PAYLOAD / UNIT / 8);
   private unitsPresent = 0;
   /** Payload length, known once the last fragment has come. */
   private total = -1;
+
+  constructor(startSeconds: number) {
+    this.startSeconds = startSeconds;
+  }
 
   /** What keeping this costs, in bytes. */
   get held(): number {
@@ -99,5 +114,7 @@ class Partial {
 
 const UNIT = 8;
 const MAX_PAYLOAD = 65_536;
+/** RFC 8200, section 4.5. */
+const LIFETIME_SECONDS = 60;
 const MAX_PACKETS = 1024;
 const MAX_HELD_BYTES = 16 << 20;

@@ -121,6 +121,21 @@ test('a snap length that cuts the hello leaves a hello that says so', (t) => {
   t.is(hello?.complete, false);
 });
 
+test('packets that the snap length cut are counted as long as a hello can be in what is missing', (t) => {
+  const wire = new Wire();
+  const headers = 40;
+  const cutTo = (length: number, packet: Buffer): Buffer => packet.subarray(0, length);
+  const countOf = (packets: readonly Buffer[]): number => extract(pcapOf(101, packets), () => undefined).packetsCut;
+  const opening = [wire.syn(), wire.synAck()];
+  const [client, server] = [wire.data('client', 0, CLIENT), wire.data('server', 0, SERVER)];
+  const later = wire.data('server', SERVER.length, Buffer.alloc(1000));
+  t.is(countOf([...opening, client, server, later]), 0);
+  t.is(countOf([...opening, client, server, cutTo(100, later)]), 0);
+  t.is(countOf([...opening, cutTo(headers, client), cutTo(headers, server)]), 2);
+  t.is(countOf([...opening, cutTo(120, client), server, cutTo(100, later)]), 2);
+  t.is(countOf([cutTo(headers - 10, client)]), 1);
+});
+
 test('every prefix of a capture gives a part of what the whole gives, or a hello that is cut short', (t) => {
   const packets = packetsOf(readFixture('hello-retry.pcapng')).map(({ bytes }) => bytes);
   const whole = new Set(collect(packets, 1).map(essence));

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
 import fc from 'fast-check';
-import { CapturedPacket } from '../../../src/pcap/file/captured-packet.js';
+import { CapturedPacket, secondsClock } from '../../../src/pcap/file/captured-packet.js';
 import { Dissector, PROTOCOL } from '../../../src/pcap/layers/dissector.js';
 import { testUnless } from '../../left-out.js';
 import { packetsOf, pcapOf, rowsOf } from '../captures.js';
@@ -134,6 +134,36 @@ test('the memory for fragments is bounded, and what had to go is counted', (t) =
   t.is(dissector.fragments.dropped, 3000 - 1024);
 });
 
+test('fragments of a minute later are those of another packet, though they have the same number', (t) => {
+  const [ip = Buffer.alloc(0)] = PACKETS.filter((packet) => packet.length > 400);
+  const [first = Buffer.alloc(0), ...rest] = wraps.fragments(ip, 64, 7);
+  const ends = (seconds: number): number[] => {
+    const dissector = new Dissector();
+    const found = [
+      ...rest.map((fragment) => dissect(dissector, 101, fragment)),
+      dissect(dissector, 101, first, seconds),
+    ];
+    return [found.at(-1) ?? 0, dissector.fragments.dropped];
+  };
+  t.deepEqual(ends(60), [PROTOCOL.tcp, 0]);
+  t.deepEqual(ends(61), [PROTOCOL.none, 1]);
+});
+
+test('what the snap length left of a packet says whether more was sent', (t) => {
+  const [ip = Buffer.alloc(0)] = PACKETS.filter((packet) => packet.length > 400);
+  const dissector = new Dissector();
+  t.is(dissect(dissector, 101, ip), PROTOCOL.tcp);
+  t.false(dissector.isCut);
+  t.is(dissect(dissector, 101, ip.subarray(0, 300)), PROTOCOL.tcp);
+  t.true(dissector.isCut);
+  t.is(dissector.cutShort, 0);
+  t.is(dissect(dissector, 101, ip.subarray(0, 30)), PROTOCOL.none);
+  t.is(dissector.cutShort, 1);
+  const [fragment = Buffer.alloc(0)] = wraps.fragments(ip, 64, 7);
+  t.is(dissect(dissector, 101, fragment.subarray(0, 70)), PROTOCOL.none);
+  t.is(dissector.cutShort, 2);
+});
+
 test('encapsulation in encapsulation without end is given up and counted', (t) => {
   let packet = PACKETS[0] ?? Buffer.alloc(0);
   for (let depth = 0; depth < 40; depth++) packet = wraps.ipInIp(packet).subarray(14);
@@ -181,8 +211,8 @@ test('whatever the bytes, what is found lies within the packet', (t) => {
   );
 });
 
-function dissect(dissector: Dissector, linkType: number, bytes: Buffer): number {
+function dissect(dissector: Dissector, linkType: number, bytes: Buffer, timeHigh = 0): number {
   const packet = new CapturedPacket();
-  Object.assign(packet, { buffer: bytes, start: 0, end: bytes.length, linkType });
+  Object.assign(packet, { buffer: bytes, start: 0, end: bytes.length, linkType, clock: secondsClock(1000), timeHigh });
   return dissector.dissect(packet);
 }
