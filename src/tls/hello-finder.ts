@@ -64,9 +64,9 @@ export class HelloFinder {
     return this.#done;
   }
 
-  /** Bytes kept of a hello that is not whole yet. */
+  /** Bytes kept of a hello that is not whole yet, or that may be one. */
   get heldBytes(): number {
-    return this.#assembly?.message.length ?? 0;
+    return (this.#assembly?.message.length ?? 0) + (this.#undecided?.bytes.length ?? 0);
   }
 
   /**

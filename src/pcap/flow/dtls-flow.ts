@@ -21,6 +21,10 @@ export class DtlsFlow {
     return this.answered || (this.low.done && this.high.done);
   }
 
+  get unfinished(): boolean {
+    return this.bytes > 0;
+  }
+
   /** Bytes kept for hellos that are not whole yet: what was taken since the last one, at most. */
   get heldBytes(): number {
     return this.bytes;

@@ -7,8 +7,6 @@ import { type AddressWords, FlowEnd } from './flow-end.js';
  * recently seen goes (second-chance approximation), and its owner is told.
  */
 export class FlowTable<State> {
-  /** Flows that had to go before their time. */
-  evicted = 0;
   readonly capacity: number;
   private readonly onEvict: (slot: number) => void;
   /** First slot of each hash bucket, and the next one in the same bucket; 0 ends a chain, slots count from 1. */
@@ -122,10 +120,7 @@ export class FlowTable<State> {
     }
     const slot = this.hand;
     this.hand = (slot % this.capacity) + 1;
-    if (this.retired[slot] === 0) {
-      this.evicted++;
-      this.onEvict(slot);
-    }
+    if (this.retired[slot] === 0) this.onEvict(slot);
     this.unlink(slot);
     return slot;
   }

@@ -1,7 +1,5 @@
 /** Keeps what many flows hold below a limit: over it, the flow that has held something for the longest must let go. */
 export class HeldBudget {
-  /** Flows that had to let go. */
-  exceeded = 0;
   private readonly limit: number;
   private readonly release: (slot: number) => void;
   /** Bytes held by slot, in the order in which they began to hold. */
@@ -24,7 +22,6 @@ export class HeldBudget {
     while (this.total > this.limit) {
       const oldest = this.held.keys().next();
       if (oldest.done) return;
-      this.exceeded++;
       this.release(oldest.value);
     }
   }

@@ -1,5 +1,7 @@
 import type { Direction } from '../../tls/conversation.js';
 import { startsDtlsHello } from '../../tls/dtls.js';
+import { HandshakeType } from '../../tls/handshake.js';
+import { ContentType, RECORD_HEADER_LENGTH, startsHello } from '../../tls/record.js';
 import type { CapturedPacket, PacketSink } from '../file/captured-packet.js';
 import type { CapturedHello, HelloSink } from '../hello/captured-hello.js';
 import { Dissector, PROTOCOL } from '../layers/dissector.js';
@@ -38,13 +40,16 @@ export class HelloExtractor implements PacketSink {
   private readonly sink: ExtractedHelloSink;
   private readonly table: FlowTable<Flow>;
   private readonly held: HeldBudget;
-  /** For each slot: which ends' first sequence numbers are known, and whether the flow is over and done with. */
+  /** For each slot: of which ends the first sequence number is known or a ClientHello was seen, and whether the flow is over and done with. */
   private readonly flags: Uint8Array;
   /** Sequence number of the first byte, for the lower end at twice the slot and for the other behind it. */
   private readonly bases: Uint32Array;
+  /** For each slot the sequence number of the first ClientHello. */
+  private readonly clientHellos: Uint32Array;
   /** Slots up to this one are ended for good. */
   private ended = 0;
   private payloadsCut = 0;
+  private givenUp = 0;
   private readonly emit: HelloSink = (hello, slot, fromLow) => {
     const ends = this.table.ends(slot);
     this.sink(hello, fromLow ? { from: ends.low, to: ends.high } : { from: ends.high, to: ends.low });
@@ -53,15 +58,16 @@ export class HelloExtractor implements PacketSink {
   constructor(sink: ExtractedHelloSink, options: ExtractorOptions = {}) {
     const { maxFlows = 1 << 17, maxHeldBytes = 64 << 20, seed = 0 } = options;
     this.sink = sink;
-    this.table = new FlowTable(maxFlows, (slot) => this.finish(slot), seed);
-    this.held = new HeldBudget(maxHeldBytes, (slot) => this.finish(slot));
+    this.table = new FlowTable(maxFlows, (slot) => this.giveUp(slot), seed);
+    this.held = new HeldBudget(maxHeldBytes, (slot) => this.giveUp(slot));
     this.flags = new Uint8Array(maxFlows + 1);
     this.bases = new Uint32Array(2 * (maxFlows + 1));
+    this.clientHellos = new Uint32Array(maxFlows + 1);
   }
 
-  /** Connections given up before both hellos were seen, for want of room. */
+  /** Connections given up for want of room with a hello begun, or with what opens one. */
   get flowsGivenUp(): number {
-    return this.table.evicted + this.held.exceeded;
+    return this.givenUp;
   }
 
   /** Packets of which the capture's snap length left too little to say that no hello was in what it took. */
@@ -100,34 +106,63 @@ export class HelloExtractor implements PacketSink {
     const slot = Math.abs(found);
     const direction: Direction = found > 0 ? 0 : 1;
     if (isSyn) this.syn(slot, direction, (tcpFlags & ACK) !== 0, (sequence + 1) >>> 0);
+    const first = (isSyn ? sequence + 1 : sequence) >>> 0;
+    if (this.startsClientHello()) this.clientHello(slot, direction, first);
     if (this.isDone(slot)) return;
     if (isCut) this.payloadsCut++;
-    if (offset === end) return;
-    const first = (isSyn ? sequence + 1 : sequence) >>> 0;
-    this.tcpData(packet, slot, direction, first);
+    if (offset < end) this.tcpData(packet, slot, direction, first);
   }
 
   /** Notes where a direction starts; a SYN with another number than before starts another connection. */
   private syn(slot: number, direction: Direction, isAnswer: boolean, base: number): void {
     const known = direction === 0 ? LOW_KNOWN : HIGH_KNOWN;
-    const flags = this.flags[slot] ?? 0;
     const at = slot * 2 + direction;
-    if (flags & known && this.bases[at] === base) return;
+    if ((this.flags[slot] ?? 0) & known && this.bases[at] === base) return;
     const flow = this.table.state(slot);
-    if (flow !== undefined && isAnswer) {
-      const touched =
-        flow instanceof TcpFlow
-          ? !flow.isUntouched(direction)
-          : flow instanceof Opening && flow.direction === direction;
-      if (touched) return;
-      if (flow instanceof TcpFlow) flow.rebase(direction, base);
-    } else if (!isAnswer && flags !== 0) {
-      this.finish(slot);
-      this.flags[slot] = 0;
-      this.table.revive(slot);
-    }
+    if (this.isOfAnother(flow, this.flags[slot] ?? 0, direction, isAnswer, base)) this.restart(slot);
+    else if (flow instanceof TcpFlow && !flow.rebase(direction, base)) return;
     this.bases[at] = base;
     this.flags[slot] = (this.flags[slot] ?? 0) | known;
+  }
+
+  /** Whether a SYN, or the answer to one, does not belong to what is in its slot. A SYN may come late, behind the data. */
+  private isOfAnother(
+    flow: Flow | undefined,
+    flags: number,
+    direction: Direction,
+    isAnswer: boolean,
+    base: number,
+  ): boolean {
+    if (flow instanceof TcpFlow) return flow.firstOf(direction) !== base && (!isAnswer || flow.hasData(direction));
+    if (isAnswer) return (flags & DONE) !== 0 || (flow instanceof Opening && flow.direction === direction);
+    return flags !== 0;
+  }
+
+  /** A ClientHello far from the one before it is that of another connection, whose SYN was not captured. */
+  private clientHello(slot: number, direction: Direction, sequence: number): void {
+    const flags = this.flags[slot] ?? 0;
+    const seen = direction === 0 ? LOW_HELLO : HIGH_HELLO;
+    if (flags & (LOW_HELLO | HIGH_HELLO)) {
+      const distance = (sequence - (this.clientHellos[slot] ?? 0)) | 0;
+      if (!(flags & seen) || Math.abs(distance) <= MAX_BETWEEN_HELLOS) return;
+      this.restart(slot);
+    }
+    this.clientHellos[slot] = sequence;
+    this.flags[slot] = (this.flags[slot] ?? 0) | seen;
+  }
+
+  private startsClientHello(): boolean {
+    const { buffer, offset, end } = this.dissector;
+    if (buffer[offset] !== ContentType.handshake || buffer[offset + RECORD_HEADER_LENGTH] !== HandshakeType.clientHello)
+      return false;
+    return startsHello(buffer.subarray(offset, end), 0, true) === 'yes';
+  }
+
+  /** What is in a slot is over, and the same ends begin something new. */
+  private restart(slot: number): void {
+    this.finish(slot);
+    this.flags[slot] = 0;
+    this.table.revive(slot);
   }
 
   private tcpData(packet: CapturedPacket, slot: number, direction: Direction, sequence: number): void {
@@ -224,6 +259,13 @@ export class HelloExtractor implements PacketSink {
     return ((this.flags[slot] ?? 0) & DONE) !== 0;
   }
 
+  /** Makes room. What was begun is lost with it; anything else is found all the same if it goes on. */
+  private giveUp(slot: number): void {
+    const flow = this.table.state(slot);
+    if (flow !== undefined && !(flow instanceof Opening) && flow.unfinished) this.givenUp++;
+    this.finish(slot);
+  }
+
   /** Ends what is in a slot, and lets later packets of the same flow pass by. */
   private finish(slot: number): void {
     const flow = this.table.state(slot);
@@ -242,6 +284,10 @@ const FLOWS_A_STEP = 1024;
 const LOW_KNOWN = 1;
 const HIGH_KNOWN = 2;
 const DONE = 4;
+const LOW_HELLO = 8;
+const HIGH_HELLO = 16;
+/** From the first ClientHello of a connection to the second, after a HelloRetryRequest; far less than what a new connection may begin at. */
+const MAX_BETWEEN_HELLOS = 256 * 1024;
 
 const SYN = 0x02;
 const ACK = 0x10;

@@ -32,15 +32,26 @@ export class TcpFlow {
     return this.conversation.heldBytes + MARK_COST * (this.sides[0].marks.length + this.sides[1].marks.length);
   }
 
-  /** True as long as a new sequence number for the first byte would do no harm. */
-  isUntouched(direction: Direction): boolean {
-    const side = this.sides[direction];
-    return side.known && side.reached === 0;
+  /** Whether a hello is begun, or bytes wait beyond a hole. */
+  get unfinished(): boolean {
+    return this.conversation.heldBytes > 0;
   }
 
-  /** The peer chose another first sequence number before it sent anything. */
-  rebase(direction: Direction, base: number): void {
-    this.sides[direction].base = base;
+  /** The sequence number of a direction's first byte, or where its start was not captured, of what was first seen; null before that. */
+  firstOf(direction: Direction): number | null {
+    const { base, known } = this.sides[direction];
+    return base === null || known ? base : (base + JOINED_AT) >>> 0;
+  }
+
+  hasData(direction: Direction): boolean {
+    return this.sides[direction].reached > 0;
+  }
+
+  /** The peer chose another first sequence number before it sent anything; false where the start was not captured. */
+  rebase(direction: Direction, base: number): boolean {
+    const side = this.sides[direction];
+    if (side.known) side.base = base;
+    return side.known;
   }
 
   /** Takes a segment's bytes; `sequence` is that of bytes[0]. */

@@ -33,6 +33,11 @@ export class QuicFlow {
     return this.connections.every(({ done }) => done);
   }
 
+  /** Whether a connection still waits for a hello, which its keys open. */
+  get unfinished(): boolean {
+    return !this.idle;
+  }
+
   /** Bytes kept for hellos that are not whole yet. */
   get heldBytes(): number {
     return this.connections.reduce((sum, { heldBytes }) => sum + heldBytes, 0);

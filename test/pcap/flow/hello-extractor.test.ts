@@ -94,6 +94,45 @@ test('the same ports used again are another connection', (t) => {
   t.deepEqual(found([...connection(first), ...connection(second)]), [...BOTH, ...BOTH]);
 });
 
+test('the same ports used again are another connection, whatever of it and of the one before was captured', (t) => {
+  // An initial sequence number may be below the one before as well as above it (RFC 6528).
+  for (const [clientIsn, serverIsn] of [
+    [77_777, 88_888],
+    [0xe000_0000, 0xd000_0000],
+  ] as const) {
+    const [first, second] = [new Wire(50_000, 0xa000_0000, 0xb000_0000), new Wire(50_000, clientIsn, serverIsn)];
+    const hellos = (wire: Wire): Buffer[] => [wire.data('client', 0, CLIENT), wire.data('server', 0, SERVER)];
+    const encrypted = [
+      first.data('client', 9000, Buffer.alloc(500, 0x17)),
+      first.data('server', 9000, Buffer.alloc(500, 0x17)),
+    ];
+    const opened = [second.syn(), second.synAck(), ...hellos(second)];
+    t.deepEqual(found([...encrypted, ...opened]), BOTH, 'the first one begins before the capture');
+    t.deepEqual(
+      collect([...encrypted, ...opened]).map(({ streamOffset }) => streamOffset),
+      [0, 0],
+    );
+    const whole = [first.syn(), first.synAck(), ...hellos(first)];
+    t.deepEqual(found([...whole, second.synAck(), ...hellos(second)]), [...BOTH, ...BOTH], 'no SYN');
+    t.deepEqual(found([...hellos(first), ...hellos(second)]), [...BOTH, ...BOTH], 'only packets with hellos');
+    const answers = [first, second].flatMap((wire) => [wire.synAck(), wire.data('server', 0, SERVER)]);
+    t.deepEqual(found(answers), [BOTH[1], BOTH[1]], 'only what the server sends');
+  }
+});
+
+test('a SYN or its answer that comes late, or again, begins no other connection', (t) => {
+  const wire = new Wire();
+  const [half, rest] = [
+    wire.data('client', 0, CLIENT.subarray(0, 150)),
+    wire.data('client', 150, CLIENT.subarray(150)),
+  ];
+  const answer = wire.data('server', 0, SERVER);
+  t.deepEqual(found([half, wire.syn(), rest, answer]), BOTH);
+  t.deepEqual(found([wire.syn(), half, wire.synAck(), wire.syn(), rest, answer]), BOTH);
+  t.deepEqual(found([wire.syn(), half, rest, answer.subarray(0, 40 + 90), wire.synAck(), answer]), BOTH);
+  t.deepEqual(found([wire.syn(), wire.synAck(), half, rest, answer, wire.synAck(), half, rest, answer]), BOTH);
+});
+
 test('a hello cut off by the end of the capture comes out as far as it reaches', (t) => {
   const wire = new Wire();
   const [hello] = collect([wire.syn(), wire.data('client', 0, CLIENT.subarray(0, 100))]);
@@ -152,6 +191,18 @@ test('flows over the limit make room, the least recently seen first, and are cou
   t.is(extractor.flowsGivenUp, 300 - 128);
   // What was begun comes out, whoever had to go.
   t.is(hellos.length, 300);
+});
+
+test('flows without a hello begun make room, and that is no loss: what they send later is found all the same', (t) => {
+  const wires = Array.from({ length: 1000 }, (_, index) => new Wire(10_000 + index));
+  const packets = [
+    ...wires.flatMap((wire) => [wire.syn(), wire.synAck(), wire.data('server', 0, Buffer.from('220 mail ESMTP\r\n'))]),
+    ...wires.flatMap((wire) => [wire.data('client', 10, CLIENT), wire.data('server', 40, SERVER)]),
+  ];
+  const hellos: string[] = [];
+  const extractor = extract(pcapOf(101, packets), (hello) => hellos.push(hello.kind), { maxFlows: 128 });
+  t.is(extractor.flowsGivenUp, 0);
+  t.is(hellos.length, 2000);
 });
 
 test('flows that are done make room first, and that is no loss', (t) => {
