@@ -7,7 +7,6 @@ import { Extension } from './extensions.js';
 import { DTLS_HANDSHAKE_HEADER_LENGTH, HANDSHAKE_HEADER_LENGTH, HandshakeType, type HelloKind } from './handshake.js';
 import type { Transport } from './ja4.js';
 import { isRetryRandom } from './server-hello.js';
-import { VERSION } from './versions.js';
 
 /** The outline of one hello after the other; there is one object for all of them, and it keeps nothing of their bytes. */
 export class Outline {
@@ -74,7 +73,7 @@ export class Outline {
   #server(): boolean {
     const version = this.#u16(this.#at);
     // Drafts of TLS 1.3 had another layout, and a HelloRetryRequest is told as one.
-    if (version >> 8 === 0x7f || version === VERSION.tls13 || isRetryRandom(this.#message, this.#at + 2)) return false;
+    if (version >> 8 === 0x7f || isRetryRandom(this.#message, this.#at + 2)) return false;
     this.#keepTo(this.#at + 2);
     this.#at += RANDOM_LENGTH;
     this.#skip8();

@@ -1,7 +1,6 @@
 import { Extension, readAlpn, readList16, readPointFormats } from './extensions.js';
 import { HandshakeType, readHello, type Parsed } from './handshake.js';
 import type { Reader } from './reader.js';
-import { VERSION } from './versions.js';
 
 /** A ServerHello or HelloRetryRequest as it lies on the wire (RFC 8446, sections 4.1.3 and 4.1.4). */
 export interface ServerHello {
@@ -72,7 +71,7 @@ function readServerHello(body: Reader): ServerHello {
 
 /** Up to draft 21 of TLS 1.3 a ServerHello had its real version first, no session id and no compression method. */
 function isDraftLayout(legacyVersion: number): boolean {
-  return legacyVersion >> 8 === 0x7f || legacyVersion === VERSION.tls13;
+  return legacyVersion >> 8 === 0x7f;
 }
 
 function readExtensions(list: Reader, hello: ServerHello): boolean {

@@ -22,8 +22,6 @@ export function highestVersion(supported: readonly number[], legacyVersion: numb
   return highest < 0 ? legacyVersion : highest;
 }
 
-export const VERSION = { ssl2: 0x0002, ssl3: 0x0300, tls13: 0x0304 } as const;
-
 const VERSION_NAMES: Readonly<Record<number, string>> = {
   0x0002: 'SSL 2.0',
   0x0300: 'SSL 3.0',

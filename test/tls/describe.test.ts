@@ -137,6 +137,18 @@ test('a ServerHello of an early TLS 1.3 draft has neither session id nor compres
   t.is(fingerprints?.ja3sString, '32530,4865,40');
 });
 
+test('a ServerHello that claims 0x0304 has the layout of any other, and its JA3S that version', (t) => {
+  // The layout of RFC 8446, section 4.1.3; tshark 4.0 reads such a hello so, too.
+  const message = serverHello({
+    legacyVersion: 0x0304,
+    cipherSuites: [0x1301],
+    extensions: [extension.selectedVersion(0x0304), [51, bytes(0, 0x1d)]],
+  });
+  const { fingerprints, error } = describeHello(message, SERVER);
+  t.is(error, null);
+  t.is(fingerprints?.ja3sString, '772,4865,43-51');
+});
+
 test('an SSLv2 hello has its suites below 65536 and no fingerprints', (t) => {
   const described = describeHello(sslv2ClientHello(0x0301, [0x010080, 0x00002f, 0x0000ff]), { ...CLIENT, sslv2: true });
   t.like(described, { fingerprints: null, error: null });
