@@ -76,8 +76,10 @@ export function sectionA(
   extensions: number,
   alpn = alpnCharacters(hello.alpn[0]),
 ): string {
+  // Only where the extension is absent; one that names no version leaves none.
+  const otherwise = hello.extensions.includes(Extension.supportedVersions) ? NO_VERSION : hello.legacyVersion;
   // "Highest" is by number, for DTLS too: so the definition says, and so the tools do.
-  const version = VERSIONS[highestVersion(hello.supportedVersions, hello.legacyVersion, false)] ?? '00';
+  const version = VERSIONS[highestVersion(hello.supportedVersions, otherwise, false)] ?? '00';
   const name = hello.extensions.includes(Extension.serverName) ? 'd' : 'i';
   return PROTOCOLS[transport] + version + name + count(ciphers) + count(extensions) + alpn;
 }
@@ -144,6 +146,7 @@ function count(number: number): string {
 
 const NO_LIST = '000000000000';
 const SHORT_LIST = 64;
+const NO_VERSION = -1;
 const PROTOCOLS: Readonly<Record<Transport, string>> = { tcp: 't', quic: 'q', dtls: 'd' };
 /** Drafts of TLS 1.3 and all that is not here are `00`. */
 const VERSIONS: Readonly<Record<number, string>> = {

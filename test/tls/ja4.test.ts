@@ -88,6 +88,8 @@ test('the first characters are those of the transports', (t) => {
 
 test('versions follow supported_versions, else legacy_version', (t) => {
   const byExtension = (values: number[]): string => sectionA([extension.supportedVersions(values)]).slice(1, 3);
+  // FoxIO's JA4.md: legacy_version counts only where the extension is absent, and GREASE names no version.
+  t.deepEqual([[], [0x0a0a], [0x7f1c]].map(byExtension), ['00', '00', '00']);
   const byLegacy = (legacyVersion: number): string => sectionA(null, { legacyVersion }).slice(1, 3);
   t.deepEqual([[0x0304], [0x0303, 0x0304], [0x0302], [0x0a0a, 0x0301]].map(byExtension), ['13', '13', '11', '10']);
   t.deepEqual([0x0303, 0x0300, 0x0002, 0xfeff, 0xfefd, 0xfefc, 0x7f1c].map(byLegacy), [
