@@ -80,7 +80,7 @@ function textFormat(bytes: Buffer): FeedFormat | undefined {
 
 /** Lines that only one shape has. */
 function certainFormat(text: string): FeedFormat | undefined {
-  if (/^#fields\tindicator\t|^#fields\t.*\tindicator_type(?:\t|$)/.test(text)) return 'zeek-intel';
+  if (/^#fields\tindicator\t|^#fields\t(?:.*\t)?indicator_type(?:\t|$)/.test(text)) return 'zeek-intel';
   if (/^#?\s*ja3_md5,firstseen,lastseen,listingreason\s*$/i.test(text)) return 'sslbl-ja3';
   if (/^#?\s*listingdate,sha1,listingreason\s*$/i.test(text)) return 'sslbl-sha1';
   if (/^"?application"?,"?library"?,"?device"?,"?os"?,"?ja4"?,/i.test(text)) return 'ja4plus-mapping';

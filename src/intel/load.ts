@@ -33,7 +33,7 @@ export interface Feed {
 
 /** What the user says about feeds that do not say it themselves. */
 export interface FeedOptions {
-  /** What the hashes of a plain list are; JA3 and executables' hashes, by length, without it. */
+  /** What the hashes of a plain list, or of a dataset, are; JA3 and executables' hashes, by length, without it. */
   readonly as?: PlainListType | undefined;
 }
 
@@ -85,6 +85,6 @@ const READERS: Record<FeedFormat, Reader> = {
   stix: readStix,
   'zeek-intel': readZeekIntel,
   'suricata-rules': readSuricataRules,
-  'suricata-dataset': readSuricataDataset,
+  'suricata-dataset': (bytes, content, { as }) => readSuricataDataset(bytes, content, as),
   'plain-list': (bytes, content, { as }) => readPlainList(bytes, content, as),
 };

@@ -2,7 +2,7 @@ import type { EntryFacts, FeedContent } from '../feed.js';
 import type { SimpleType } from '../indicator.js';
 import { JsonCursor } from '../json-cursor.js';
 import { jsonEntries } from '../json-entries.js';
-import { flagOf, joined, textOf, type JsonObject } from '../json-facts.js';
+import { flagOf, isObject, joined, textOf, type JsonObject } from '../json-facts.js';
 import { feedDate, ja4Form } from '../values.js';
 
 /**
@@ -66,7 +66,7 @@ class EventContent {
   }
 
   #describe({ line, attribute, name }: Found, info: string | null): void {
-    addAttribute(line, attribute, joined([name, info]), this.#content);
+    addAttribute(line, attribute, joined([name, info ?? infoOf(attribute)]), this.#content);
   }
 }
 
@@ -92,37 +92,57 @@ function readObjects(cursor: JsonCursor, content: FeedContent, event: EventConte
       continue;
     }
     const inside: Found[] = [];
+    const dates: Dates = {};
     let deleted = false;
     for (const name of element.members()) {
       if (name === 'Attribute') readAttributes(element, content, (found) => inside.push(found));
       else if (name === 'deleted') deleted = flagOf(element.value()) ?? false;
+      else if (name === 'first_seen' || name === 'last_seen') dates[name] = element.value();
     }
     if (deleted) content.skip(line, 'a deleted object');
-    else for (const found of describedBy(inside)) event.add(found);
+    else for (const found of describedBy(inside, dates)) event.add(found);
   }
 }
 
-/** Joins what the attributes of one object say of each other: the JA4+ type, and the description. */
-function describedBy(inside: readonly Found[]): Found[] {
+/** When something was seen, as MISP writes it. */
+interface Dates {
+  first_seen?: unknown;
+  last_seen?: unknown;
+}
+
+/** Joins what an object and its attributes say of each other: the JA4+ type, the description, and when it was seen. */
+function describedBy(inside: readonly Found[], dates: Dates): Found[] {
   const valueOf = (relation: string): string | null => {
     const match = inside.find(({ attribute }) => attribute['object_relation'] === relation);
     return match && flagOf(match.attribute['deleted']) !== true ? textOf(match.attribute['value']) : null;
   };
   const ja4Type = valueOf('ja4-type');
   const name = joined([valueOf('description'), valueOf('filename')]);
+  const firstSeen = dates.first_seen ?? valueOf('first-seen');
+  const lastSeen = dates.last_seen ?? valueOf('last-seen');
   return inside
     .filter(({ attribute }) => !DESCRIBING.has(String(attribute['object_relation'])))
     .map(({ line, attribute }) => ({
       line,
       name,
-      attribute: attribute['object_relation'] === 'ja4-fingerprint' ? { ...attribute, ja4Type } : attribute,
+      attribute: {
+        ...attribute,
+        first_seen: attribute['first_seen'] ?? firstSeen,
+        last_seen: attribute['last_seen'] ?? lastSeen,
+        ja4Type,
+      },
     }));
 }
 
+/** The title of its event, which an attribute of a search for attributes carries itself. */
+function infoOf(attribute: JsonObject): string | null {
+  return isObject(attribute['Event']) ? textOf(attribute['Event']['info']) : null;
+}
+
 function onlyNeeded(attribute: JsonObject): JsonObject {
-  const { type, value, to_ids, deleted, comment, object_relation, ja4Type, first_seen, last_seen, timestamp } =
+  const { type, value, to_ids, deleted, comment, object_relation, ja4Type, first_seen, last_seen, timestamp, Event } =
     attribute;
-  return { type, value, to_ids, deleted, comment, object_relation, ja4Type, first_seen, last_seen, timestamp };
+  return { type, value, to_ids, deleted, comment, object_relation, ja4Type, first_seen, last_seen, timestamp, Event };
 }
 
 function addAttribute(line: number, attribute: JsonObject, name: string, content: FeedContent): void {

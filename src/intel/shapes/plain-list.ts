@@ -14,7 +14,7 @@ export type PlainListType = (typeof PLAIN_LIST_TYPES)[number];
  */
 export function readPlainList(bytes: Buffer, content: FeedContent, as?: PlainListType): void {
   for (const { number, text } of feedLines(bytes, content.problem.bind(content))) {
-    if (text.startsWith('#') || text.trim() === '') continue;
+    if (/^\s*(?:#|$)/.test(text)) continue;
     const entry = plainValues(text, as);
     if (entry === undefined) {
       content.problem(number, text, as ? `is no ${as} value` : 'is no hash, JA4, name or address');
@@ -46,7 +46,8 @@ export function plainValues(
   return { values, description: rest.replace(/^[#*]\s*/, '').trim() };
 }
 
-function valueAs(as: PlainListType, text: string): readonly IndicatorPart[] {
+/** The value that a text is, where the user says of what; none where it has not that form. */
+export function valueAs(as: PlainListType, text: string): readonly IndicatorPart[] {
   const type: SimpleType = as === 'ja3-sha256' ? 'ja3Sha256' : as;
   const value = normaliseValue(type, text);
   return value === undefined ? [] : [{ type, value }];

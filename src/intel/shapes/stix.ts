@@ -93,6 +93,7 @@ function understand(
   const ignored = new Set<string>();
   const misp = new Map<string, string>();
   const hashes: IndicatorPart[] = [];
+  const sources: IndicatorPart[] = [];
   for (const { path, value } of comparisons) {
     if (path.startsWith('x-misp-attribute:')) misp.set(path.slice('x-misp-attribute:'.length), value);
     else if (CONTEXT.test(path)) {
@@ -102,9 +103,12 @@ function understand(
       const ofFile = path.startsWith('file:');
       const type = PATHS.get(ofFile ? path.replace(/^file:hashes\.'?([A-Za-z0-9-]+)'?$/, 'file:$1') : path);
       if (type === undefined) throw new StixPatternError(`${path} is nothing that a snapshot holds`);
-      (ofFile ? hashes : parts).push(checked(type, value, path));
+      (ofFile ? hashes : path === SOURCE ? sources : parts).push(checked(type, value, path));
     }
   }
+  // An address is compared with both ends of a connection. Of two, the one that was talked to is worth comparing.
+  if (parts.some(({ type }) => type === 'ip') && sources.length > 0) ignored.add(SOURCE);
+  else parts.push(...sources);
   if (misp.size > 0) parts.push(mispPart(misp));
   // Several hashes of one file say the same thing; the strongest is compared.
   for (const type of hashes.length > 0 ? (['sha256', 'sha1', 'md5'] as const) : []) {
@@ -152,6 +156,7 @@ const MISP_TYPES: Partial<Record<string, SimpleType>> = {
   'x509-fingerprint-md5': 'certMd5',
 };
 
+const SOURCE = 'network-traffic:src_ref.value';
 /** Object paths that name something a snapshot holds. */
 const PATHS: ReadonlyMap<string, SimpleType> = new Map([
   ["network-traffic:extensions.'tls-ext'.client_ja3_hash", 'ja3'],
@@ -163,7 +168,7 @@ const PATHS: ReadonlyMap<string, SimpleType> = new Map([
   ['ipv4-addr:value', 'ip'],
   ['ipv6-addr:value', 'ip'],
   ['network-traffic:dst_ref.value', 'ip'],
-  ['network-traffic:src_ref.value', 'ip'],
+  [SOURCE, 'ip'],
   ['file:MD5', 'md5'],
   ['file:SHA-1', 'sha1'],
   ['file:SHA1', 'sha1'],

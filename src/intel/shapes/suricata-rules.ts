@@ -7,7 +7,7 @@ import { feedDate, ja4Form, normaliseValue } from '../values.js';
 
 /**
  * Suricata rules: what `content` in the buffers `ja3.hash`, `ja3.string`, `ja3s.hash`, `ja3s.string`, `ja4.hash`,
- * `tls.sni` and `tls.cert_fingerprint` (and their older names with `_`) must be. Several in one rule must all hold.
+ * `tls.sni` and `tls.cert_fingerprint` (and their older names with `_`) must be, and `tls.fingerprint`. Several in one rule must all hold.
  * Rules without any of them are left out, by number; so are rules that are commented out.
  * https://docs.suricata.io/en/latest/rules/ja-keywords.html
  */
@@ -36,7 +36,9 @@ function readLine(line: number, text: string, content: FeedContent): void {
   const body = ruleBody(text);
   const options = body === null ? null : parseRuleOptions(body);
   if (options === null) content.problem(line, text, 'is no rule');
-  else if (options.some(({ keyword }) => BUFFERS.has(keyword))) readRule(line, text, options, content);
+  else if (/^pass\s/.test(text)) content.skip(line, 'a rule that lets pass: no detection');
+  else if (options.some(({ keyword }) => BUFFERS.has(keyword) || VALUED.has(keyword)))
+    readRule(line, text, options, content);
   else content.skip(line, 'a rule that asks for no JA3, JA4, server name or certificate');
 }
 
@@ -46,8 +48,13 @@ function readRule(line: number, text: string, options: readonly RuleOption[], co
   let buffer: SimpleType | null = null;
   for (const [at, { keyword, value }] of options.entries()) {
     const named = BUFFERS.get(keyword);
+    const valued = VALUED.get(keyword);
     if (named) buffer = named;
-    else if (SILENT.has(keyword)) continue;
+    else if (valued) {
+      const part = partOf(valued, value, NO_MODIFIERS);
+      if (typeof part === 'string') return content.problem(line, text, part);
+      parts.push({ type: part.type, value: copied(part.value) });
+    } else if (SILENT.has(keyword)) continue;
     else if (/^[a-z0-9_]+\.[a-z0-9_.]+$/.test(keyword) || OTHER_BUFFERS.has(keyword)) {
       buffer = null;
       others.add(keyword);
@@ -72,7 +79,7 @@ function readRule(line: number, text: string, options: readonly RuleOption[], co
 }
 
 /** The condition that one content makes; a text says why it is none. */
-function partOf(buffer: SimpleType, value: string, found: ReadonlySet<string>): IndicatorPart | string {
+function partOf(buffer: SimpleType, value: string, found: ReadonlyMap<string, string>): IndicatorPart | string {
   if (value.trimStart().startsWith('!')) return `its ${buffer} is negated`;
   const decoded = decodeContent(value);
   if (decoded === null) return `its ${buffer} content is not understood`;
@@ -81,24 +88,23 @@ function partOf(buffer: SimpleType, value: string, found: ReadonlySet<string>): 
   const normal = normaliseValue(buffer, text);
   if (normal === undefined) return `its content is no whole ${buffer}`;
   if (buffer !== 'serverName') return { type: buffer, value: normal };
-  if (!found.has('endswith') && !found.has('bsize')) return 'its server name is only a part of one';
-  // `dotprefix` puts a dot before the buffer, so that ".example.org" means the name and everything below it.
-  const below = found.has('dotprefix') || decoded.startsWith('.');
-  if (below) return { type: 'domain', value: normal };
-  const exact = found.has('startswith') || found.has('bsize');
-  return exact ? { type: 'serverName', value: normal } : 'its server name is only the end of one';
+  const isEnd = found.has('endswith');
+  const isWhole = (isEnd && found.has('startswith')) || found.get('bsize') === String(decoded.length);
+  // `dotprefix` puts a dot before the buffer, so that ".example.org" at its end means the name and everything below it.
+  if (found.has('dotprefix') === decoded.startsWith('.')) {
+    if (isWhole) return { type: 'serverName', value: normal };
+    if (isEnd && decoded.startsWith('.')) return { type: 'domain', value: normal };
+  }
+  return `its server name is only ${isEnd ? 'the end' : 'a part'} of one`;
 }
 
 /** The keywords that belong to the content at `at`: transforms since its buffer, modifiers until the next content. */
-function modifiers(options: readonly RuleOption[], at: number): ReadonlySet<string> {
-  const found = new Set<string>();
-  for (let before = at - 1; before >= 0 && !BUFFERS.has(options[before]?.keyword ?? ''); before--) {
-    found.add(options[before]?.keyword ?? '');
-  }
-  for (let after = at + 1; after < options.length && options[after]?.keyword !== 'content'; after++) {
-    found.add(options[after]?.keyword ?? '');
-  }
-  return found;
+function modifiers(options: readonly RuleOption[], at: number): ReadonlyMap<string, string> {
+  let from = at;
+  while (from > 0 && !BUFFERS.has(options[from - 1]?.keyword ?? '')) from--;
+  let to = at + 1;
+  while (to < options.length && options[to]?.keyword !== 'content') to++;
+  return new Map(options.slice(from, to).map(({ keyword, value }) => [keyword, value]));
 }
 
 function unquoted(text: string | null): string | null {
@@ -131,8 +137,14 @@ const BUFFERS: ReadonlyMap<string, SimpleType> = new Map([
   ['tls_cert_fingerprint', 'certSha1'],
 ]);
 
-const NO_MODIFIERS: ReadonlySet<string> = new Set();
-const OTHER_BUFFERS = new Set(['pkt_data', 'file_data', 'base64_data']);
+/** Keywords that hold the value themselves. */
+const VALUED: ReadonlyMap<string, SimpleType> = new Map([['tls.fingerprint', 'certSha1']]);
+
+const NO_MODIFIERS: ReadonlyMap<string, string> = new Map();
+const OTHER_BUFFERS = new Set([
+  ...['pkt_data', 'file_data', 'base64_data'],
+  ...['tls_cert_subject', 'tls_cert_issuer', 'tls_cert_serial'],
+]);
 const MATCHING = new Set(['pcre', 'dataset', 'datarep', 'isdataat', 'absent']);
 /** Options that add no condition, or one that the content itself carries. */
 const SILENT = new Set([

@@ -22,7 +22,7 @@ function readRow(line: number, text: string, fields: readonly string[], content:
   const cell = (name: string): string | null => {
     const at = fields.indexOf(name);
     const value = at === -1 ? undefined : cells[at];
-    return value === undefined || value === '-' ? null : textOf(unescape(value));
+    return value === undefined || value === '-' || value === '(empty)' ? null : textOf(unescape(value));
   };
   const indicator = cell('indicator');
   const kind = cell('indicator_type');
@@ -31,6 +31,10 @@ function readRow(line: number, text: string, fields: readonly string[], content:
     return;
   }
   const type = kind === 'Intel::FILE_HASH' ? FILE_HASHES[indicator.length] : TYPES[kind];
+  if (type === undefined && kind === 'Intel::FILE_HASH') {
+    content.problem(line, text, 'its indicator is no MD5, SHA-1 or SHA-256');
+    return;
+  }
   if (type === undefined) {
     content.skip(line, `${kind} is nothing that a snapshot holds`);
     return;
@@ -42,10 +46,10 @@ function readRow(line: number, text: string, fields: readonly string[], content:
   });
 }
 
-/** Zeek writes a tab, a newline and the like inside a field as `\x09`. */
+/** Zeek writes a tab, a newline and the like inside a field as `\x09`, and so each byte of what is not ASCII. */
 function unescape(text: string): string {
   return text.includes('\\x')
-    ? text.replace(/\\x([0-9a-fA-F]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)))
+    ? text.replace(/(?:\\x[0-9a-fA-F]{2})+/g, (bytes) => Buffer.from(bytes.replaceAll('\\x', ''), 'hex').toString())
     : text;
 }
 
