@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { open } from 'node:fs/promises';
-import { pipeline, Readable } from 'node:stream';
-import { createGunzip } from 'node:zlib';
+import type { Readable } from 'node:stream';
 import { ioError, TlsnapError } from '../../errors.js';
+import { type GzipFault, GzipMembers, isGzip } from './gzip-members.js';
 
 /** The bytes of a capture, in order. */
 export interface ByteSource {
@@ -11,7 +11,7 @@ export interface ByteSource {
   /** Size in bytes where known beforehand (a plain file), else null. */
   readonly size: number | null;
   /** Why the bytes ended before their time, once they did. */
-  readonly fault: string | null;
+  readonly fault: GzipFault | null;
   /** True once they ended because they were asked to. */
   readonly stopped: boolean;
   /** Fills `target` from its start; returns how many bytes, 0 only at the end. */
@@ -115,8 +115,8 @@ function digested(source: RawSource): ByteSource {
 }
 
 /** Reads a stream in the pieces it comes in; never asks for more than is being taken. */
-function streamSource(name: string, stream: Readable): RawSource {
-  const iterator = stream[Symbol.asyncIterator]() as AsyncIterator<Buffer | string>;
+function streamSource(name: string, stream: AsyncIterable<Buffer | string>): RawSource {
+  const iterator = stream[Symbol.asyncIterator]();
   let piece: Buffer = Buffer.alloc(0);
   return {
     name,
@@ -144,47 +144,23 @@ async function gunzipped(source: ByteSource): Promise<ByteSource> {
   const first = Buffer.alloc(FIRST_READ);
   const head = first.subarray(0, await fill(source, first));
   const whole = prepended(head, source);
-  if (head[0] !== 0x1f || head[1] !== 0x8b) return whole;
-  const gunzip = createGunzip();
-  // The failure also ends the iteration below, which is where it is told.
-  pipeline(Readable.from(pieces(whole), { objectMode: false }), gunzip, () => undefined);
-  const unpacked = streamSource(source.name, gunzip);
-  let fault: string | null = null;
+  if (!isGzip(head)) return whole;
+  const members = new GzipMembers((target) => whole.read(target));
   return {
-    name: source.name,
-    size: null,
+    ...streamSource(source.name, members.unpacked()),
     get fault() {
-      return fault;
+      // Where the reading was ended early, that is why a member is not whole.
+      return source.stopped ? null : members.fault;
     },
     get stopped() {
       return source.stopped;
     },
-    read: async (target) => {
-      try {
-        return await unpacked.read(target);
-      } catch (error) {
-        // A cut-off gzip file ends like a cut-off capture: what was unpacked before is kept.
-        const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-        if (!code.startsWith('Z_')) throw error;
-        if (!source.stopped) fault = `the gzip data is cut off or damaged (${code})`;
-        return 0;
-      }
-    },
     digest: () => source.digest(),
     close: async () => {
-      gunzip.destroy();
+      members.close();
       await source.close();
     },
   };
-}
-
-async function* pieces(source: ByteSource): AsyncGenerator<Buffer> {
-  for (;;) {
-    const piece = Buffer.allocUnsafe(PIECE);
-    const read = await source.read(piece);
-    if (read === 0) return;
-    yield piece.subarray(0, read);
-  }
 }
 
 /** `head`, then what `source` still has. */

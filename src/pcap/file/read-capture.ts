@@ -64,8 +64,7 @@ export async function readCapture(
     end = HEADROOM + read;
     [current, other] = [other, current];
   }
-  // Where unpacking broke, that is why the capture ends inside a packet.
-  const fault = source.fault === null ? format.fault : { offset: position, kind: 'cut' as const, detail: source.fault };
+  const fault = endOf(format.fault, source.fault, position);
   if (fault && format.packets === 0) throw nothingRead(source.name, fault);
   const { name, packets, oversized } = format;
   return { format: name, bytes: position, packets, oversized, fault, stopped: source.stopped };
@@ -79,6 +78,12 @@ export function recogniseCapture(head: Buffer, sink: PacketSink, name: string): 
   throw new TlsnapError('input', name, detail, [
     'Name a capture file as tcpdump, dumpcap or Wireshark write it, gzip’d or not.',
   ]);
+}
+
+/** Where unpacking broke, that is why the capture ends inside a packet; but not why a packet before says what cannot be. */
+function endOf(inFormat: CaptureFault | null, inSource: ByteSource['fault'], position: number): CaptureFault | null {
+  if (inSource === null || inFormat?.kind === 'damaged') return inFormat;
+  return { offset: position, ...inSource };
 }
 
 function nothingRead(name: string, fault: CaptureFault): TlsnapError {
