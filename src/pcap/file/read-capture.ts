@@ -36,6 +36,10 @@ export async function readCapture(
   let start = HEADROOM;
   let end = HEADROOM + (await readSome(source, current.subarray(HEADROOM), PCAP_HEADER_LENGTH));
   if (end === start && source.stopped) throw new TlsnapError('input', source.name, 'gave nothing before it was ended');
+  // What was unpacked before the gzip data broke is less than any capture.
+  if (source.fault && end - start < PCAP_HEADER_LENGTH) {
+    throw nothingRead(source.name, { offset: end - start, ...source.fault });
+  }
   const format = recogniseCapture(current.subarray(start, end), sink, source.name);
   let position = 0; // of `start` in the file
   let skip = 0;

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import test from 'ava';
 import { execa } from 'execa';
+import { TlsnapError } from '../../../src/errors.js';
 import { openByteSource } from '../../../src/pcap/file/byte-source.js';
 import { reasonAgainstCommands, testUnless } from '../../left-out.js';
 import { packetsOf, pcapOf, summaryOf } from '../captures.js';
@@ -75,6 +76,20 @@ test('gzip data damaged further on gives what was unpacked before, but for 16 Ki
   t.deepEqual(read, PACKETS.slice(0, read.length));
   t.is(pcapOf(1, read).length, offset);
   await source.close();
+});
+
+test('gzip data that breaks before anything is unpacked is not called empty', async (t) => {
+  // Of the first two gzip -dc says "unexpected end of file", of the third "format violated"; the last it takes.
+  for (const [packed, message] of [
+    [PACKED.subarray(0, 2), /holds no readable packet: at byte 0, the gzip data is cut off$/],
+    [PACKED.subarray(0, 12), /holds no readable packet: at byte 0, the gzip data is cut off$/],
+    [Buffer.concat([PACKED.subarray(0, 10), Buffer.of(7)]), /at byte 0, the gzip data is damaged: invalid block type$/],
+    [gzipSync(''), /is empty$/],
+  ] as const) {
+    const source = await openByteSource('-', Readable.from([packed]));
+    await t.throwsAsync(summaryOf(source), { instanceOf: TlsnapError, message });
+    await source.close();
+  }
 });
 
 test('a packet that cannot be is the fault, whatever is wrong with the gzip data behind it', async (t) => {
