@@ -96,8 +96,7 @@ export class Pcapng implements CaptureFormat {
 
   private emit(id: number, timeHigh: number, timeLow: number, start: number, end: number): string | null {
     const from = this.interfaces[id];
-    this.packets++;
-    if (!from) return `packet ${this.packets} names interface ${id}, which is not described`;
+    if (!from) return `packet ${this.packets + 1} names interface ${id}, which is not described`;
     const { packet } = this;
     packet.linkType = from.linkType;
     packet.clock = from.clock;
@@ -105,7 +104,7 @@ export class Pcapng implements CaptureFormat {
     packet.timeLow = timeLow;
     packet.start = start;
     packet.end = end;
-    packet.frame = this.packets;
+    packet.frame = ++this.packets;
     this.sink.packet(packet);
     return null;
   }
