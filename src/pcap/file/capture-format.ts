@@ -14,7 +14,7 @@ export interface CaptureFormat {
   readonly fault: CaptureFault | null;
   /** Packets handed on so far. */
   readonly packets: number;
-  /** Packets or blocks that were passed over unread, because they are larger than MAX_RECORD. */
+  /** Packets that were passed over unread, because their records are larger than MAX_RECORD. */
   readonly oversized: number;
   /**
    * Takes whole records from buffer[start, end) and hands their packets on. Returns the offset of the first byte not
@@ -26,5 +26,5 @@ export interface CaptureFormat {
   finish(remaining: number, fileOffset: number): void;
 }
 
-/** Larger records are passed over or, where the format has nothing to resynchronise by, end the reading. No real packet is as large. */
+/** Larger records of packets are passed over or, where the format has nothing to resynchronise by, end the reading. No real packet is as large. */
 export const MAX_RECORD = 1 << 20;

@@ -40,12 +40,15 @@ export class Pcapng implements CaptureFormat {
       if (length < 12 || length % 4 !== 0) {
         return this.damaged(fileOffset + offset - start, `a block of ${length} bytes`, end);
       }
-      if (length > MAX_RECORD) {
-        this.oversized++;
-        return offset + length;
+      if (length > MAX_RECORD && !DESCRIBING.has(type)) {
+        if (HOLDING_PACKETS.has(type)) this.oversized++;
+        offset += length;
+        continue;
       }
-      if (end - offset < length) break;
-      const fault = this.block(buffer, type, offset + 8, offset + length - 4);
+      // What a larger description begins with says what matters; the rest of its options are passed over.
+      const read = Math.min(length, MAX_RECORD);
+      if (end - offset < read) break;
+      const fault = this.block(buffer, type, offset + 8, offset + read - 4);
       if (fault) return this.damaged(fileOffset + offset - start, fault, end);
       offset += length;
     }
@@ -169,6 +172,9 @@ const INTERFACE_DESCRIPTION = 1;
 const PACKET = 2;
 const SIMPLE_PACKET = 3;
 const ENHANCED_PACKET = 6;
+/** What follows cannot be read without these. */
+const DESCRIBING = new Set([SECTION_HEADER, INTERFACE_DESCRIPTION]);
+const HOLDING_PACKETS = new Set([PACKET, SIMPLE_PACKET, ENHANCED_PACKET]);
 const OPTION_END = 0;
 const OPTION_TSRESOL = 9;
 const OPTION_TSOFFSET = 14;

@@ -186,11 +186,11 @@ test('a packet that claims more than any packet has ends the reading, and what c
   t.deepEqual(fault, { offset: capture.length, kind: 'damaged', detail: 'packet 4 claims 4008636142 captured bytes' });
 });
 
-test('a pcapng block larger than any packet is passed over, and what follows is read', async (t) => {
+test('a pcapng record larger than any packet is passed over and counted, and what follows is read', async (t) => {
   const capture = readFixture('hello-retry.pcapng');
   const size = (2 << 20) + 12;
   const huge = Buffer.alloc(size);
-  huge.writeUInt32LE(0x0bad, 0);
+  huge.writeUInt32LE(6, 0);
   huge.writeUInt32LE(size, 4);
   huge.writeUInt32LE(size, size - 4);
   const { packets, oversized, fault } = await summaryOf(pieces(Buffer.concat([capture, huge, capture]), [300_000]));

@@ -22,14 +22,59 @@ testUnless(reasonAgainstTshark(), 'packets before one of an undescribed interfac
   });
 });
 
+testUnless(
+  reasonAgainstTshark(),
+  'blocks larger than any packet that hold none are no loss, wherever pieces of the file end in them',
+  async (t) => {
+    const large = Buffer.alloc(2 << 20, 'C');
+    // Decryption secrets of TLS, a custom block, and one of a type that nobody knows.
+    for (const begin of [[10, 0x544c_534b, large.length], [0x0bad, 32_473], [0x0bae]]) {
+      const [type = 0, ...rest] = begin;
+      const other = block(type, words(...rest), large);
+      const packets = FRAMES.map((frame) => enhanced(frame));
+      const capture = Buffer.concat([section(), description(ETHERNET), other, ...packets, other, ...packets]);
+      for (const size of [300_000, 1 << 20]) {
+        const summary = await readAsByTshark(t, capture, size);
+        t.is(summary.packets, 2 * FRAMES.length);
+        t.is(summary.oversized, 0);
+        t.is(summary.fault, null);
+      }
+      const cut = await summaryOf(pieces(capture.subarray(0, 3 << 20), [1 << 20]));
+      t.is(cut.fault?.detail, `the file ends inside the block after packet ${FRAMES.length}`);
+    }
+  },
+);
+
+testUnless(
+  reasonAgainstTshark(),
+  'a section header and an interface description are read whatever their size',
+  async (t) => {
+    const comments = Array.from({ length: 40 }, () => option(1, Buffer.alloc(60_000, 'c')));
+    const capture = Buffer.concat([
+      section(),
+      description(ETHERNET),
+      ...FRAMES.map((frame) => enhanced(frame)),
+      section(comments),
+      description(RAW, [option(9, Buffer.of(9)), ...comments]),
+      ...FRAMES.map((frame) => enhanced(frame.subarray(14))),
+    ]);
+    for (const size of [300_000, 1 << 20]) {
+      const { packets, oversized, fault } = await readAsByTshark(t, capture, size);
+      t.is(packets, 2 * FRAMES.length);
+      t.is(oversized, 0);
+      t.is(fault, null);
+    }
+  },
+);
+
 /** Reads a capture, and compares length, link type and time of its packets with what tshark sees until something is wrong. */
-async function readAsByTshark(t: ExecutionContext, capture: Buffer): Promise<CaptureSummary> {
+async function readAsByTshark(t: ExecutionContext, capture: Buffer, size = 300_000): Promise<CaptureSummary> {
   const folder = await mkdtemp(join(tmpdir(), 'tlsnap-pcapng-'));
   t.teardown(() => rm(folder, { recursive: true }));
   const file = join(folder, 'capture');
   await writeFile(file, capture);
   const read: string[] = [];
-  const summary = await readCapture(pieces(capture, [300_000]), {
+  const summary = await readCapture(pieces(capture, [size]), {
     packet: (packet) => {
       const { bytes, timeNs, linkType } = copyOf(packet);
       read.push([bytes.length, ENCAPSULATIONS.get(linkType), decimal(timeNs)].join('\t'));
@@ -62,6 +107,10 @@ function block(type: number, ...parts: readonly Buffer[]): Buffer {
   const body = Buffer.concat(parts);
   const length = words(body.length + 12);
   return Buffer.concat([words(type), length, body, length]);
+}
+
+function option(code: number, value: Buffer): Buffer {
+  return Buffer.concat([words(value.length * 2 ** 16 + code), value, Buffer.alloc(-value.length & 3)]);
 }
 
 function words(...values: readonly number[]): Buffer {
