@@ -51,7 +51,7 @@ export async function importCapture(
   });
   while (extractor.endSome()) await timeline.keptUp();
   const losses = lossesOf(summary, extractor);
-  const warnings = warningsOf(source.name, summary, extractor);
+  const warnings = warningsOf(source.name, summary, extractor, span.untimed);
   const facts: ImportFacts = {
     input: { path: source.name, ...(await source.digest()) },
     window: { asked: null, ...windowOf(span), endedBy: endOf(summary) },
@@ -72,10 +72,13 @@ export async function importCapture(
   return { summary, hellos, facts, warnings };
 }
 
-/** From the earliest packet to the latest; a capture without any has no time but now. */
+/**
+ * From the earliest packet to the latest. Where none has a time, the window is where their hellos stand; a capture without any
+ * packets has no time but now.
+ */
 function windowOf(span: TimeSpan): Pick<ImportFacts['window'], 'start' | 'end'> {
-  const now = BigInt(Date.now()) * 1_000_000n;
-  const { earliest, latest } = span.ns() ?? { earliest: now, latest: now };
+  const timeless = span.untimed > 0 ? 0n : BigInt(Date.now()) * 1_000_000n;
+  const { earliest, latest } = span.ns() ?? { earliest: timeless, latest: timeless };
   return { start: formatTimeNs(earliest), end: formatTimeNs(latest) };
 }
 
@@ -100,7 +103,7 @@ function lossesOf(summary: CaptureSummary, extractor: HelloExtractor): Record<st
   return Object.fromEntries(Object.entries(losses).filter(([, count]) => count > 0));
 }
 
-function warningsOf(name: string, summary: CaptureSummary, extractor: HelloExtractor): string[] {
+function warningsOf(name: string, summary: CaptureSummary, extractor: HelloExtractor, untimed: number): string[] {
   const warnings: string[] = [];
   const { fault, packets, oversized, stopped, bytes } = summary;
   if (fault) {
@@ -110,6 +113,9 @@ function warningsOf(name: string, summary: CaptureSummary, extractor: HelloExtra
   if (stopped) warnings.push(`${name}: reading was ended at byte ${bytes}; the ${packets} packets before are kept`);
   else if (packets === 0) warnings.push(`${name}: holds no packets`);
   if (oversized > 0) warnings.push(`${name}: ${oversized} records larger than any packet were passed over`);
+  if (untimed > 0) {
+    warnings.push(`${name}: ${untimed} packets have no time; hellos in them stand at ${formatTimeNs(0n)} in its place`);
+  }
   for (const [linkType, count] of extractor.dissector.unknownLinkTypes) {
     warnings.push(`${name}: ${count} packets of link type ${linkType}, which is not understood, were passed over`);
   }

@@ -1,4 +1,4 @@
-import type { CapturedPacket, Clock } from './file/captured-packet.js';
+import { type CapturedPacket, type Clock, NO_CLOCK } from './file/captured-packet.js';
 
 type Time = Pick<CapturedPacket, 'clock' | 'timeHigh' | 'timeLow'>;
 
@@ -7,6 +7,8 @@ type Time = Pick<CapturedPacket, 'clock' | 'timeHigh' | 'timeLow'>;
  * stays the same, only the halves of timestamps are compared: nanoseconds cost an object each.
  */
 export class TimeSpan {
+  /** How many packets had no time; they are in no span. */
+  untimed = 0;
   #clock: Clock | null = null;
   #earliest = { high: 0, low: 0 };
   #latest = { high: 0, low: 0 };
@@ -14,7 +16,9 @@ export class TimeSpan {
   #before: { readonly earliest: bigint; readonly latest: bigint } | null = null;
 
   note({ clock, timeHigh: high, timeLow: low }: Time): void {
-    if (clock !== this.#clock) {
+    if (clock === NO_CLOCK) {
+      this.untimed++;
+    } else if (clock !== this.#clock) {
       this.#before = this.ns();
       this.#clock = clock;
       this.#earliest = { high, low };
@@ -28,7 +32,7 @@ export class TimeSpan {
     }
   }
 
-  /** In nanoseconds since 1970 UTC; null before the first packet. */
+  /** In nanoseconds since 1970 UTC; null before the first packet that has a time. */
   ns(): { readonly earliest: bigint; readonly latest: bigint } | null {
     if (this.#clock === null) return null;
     const earliest = this.#clock.toNs(this.#earliest.high, this.#earliest.low);

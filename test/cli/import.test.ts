@@ -6,8 +6,9 @@ import { PassThrough, Readable } from 'node:stream';
 import { setTimeout } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import { execa, type Result } from 'execa';
-import { pcapOf, pcapRecord } from '../pcap/captures.js';
+import { packetsOf, pcapOf, pcapRecord } from '../pcap/captures.js';
 import { Wire, helloRecord } from '../pcap/flow/segments.js';
+import { description, enhanced, ETHERNET, section, simple } from '../pcap/pcapng-blocks.js';
 import { fixture, readFixture } from '../pcap/tshark.js';
 
 const RUN = resolve(import.meta.dirname, '../../bin/run.js');
@@ -83,6 +84,35 @@ test('an unknown link type is told and exits 1', async (t) => {
   const { exitCode, stdout } = await tlsnap(['import', capture, '--output', snapshot, '--json']);
   t.is(exitCode, 1);
   t.regex(warningsOf(stdout), /2 packets of link type 220/);
+});
+
+test('of packets without a time that is told, and where others have one the window is theirs', async (t) => {
+  const { folder, tlsnap } = await setting(t);
+  const frames = packetsOf(readFixture('hello-retry.pcapng')).map(({ bytes }) => bytes);
+  const [first = Buffer.alloc(0)] = frames;
+  const untimed = [section(), description(ETHERNET), ...frames.map(simple)];
+  // tshark leaves frame.time_epoch of simple packets empty; the time of the enhanced ones it prints as 1700000000.
+  for (const [name, blocks, time] of [
+    ['untimed', untimed, '1970-01-01T00:00:00.000000000Z'],
+    ['mixed', [...untimed, enhanced(first)], '2023-11-14T22:13:20.000000000Z'],
+    [
+      'mixed the other way',
+      [section(), description(ETHERNET), enhanced(first), ...frames.map(simple)],
+      '2023-11-14T22:13:20.000000000Z',
+    ],
+  ] as const) {
+    const [capture, snapshot] = [join(folder, name), join(folder, `${name}.tlsnap.tar.gz`)];
+    await writeFile(capture, Buffer.concat(blocks));
+    const { exitCode, stdout } = await tlsnap(['import', capture, '--output', snapshot, '--json']);
+    t.is(exitCode, 0);
+    const warning = `${capture}: ${frames.length} packets have no time; hellos in them stand at 1970-01-01T00:00:00.000000000Z in its place`;
+    t.is(warningsOf(stdout), warning);
+    t.like(await manifestOf(snapshot), {
+      window: { start: time, end: time, endedBy: 'input-end' },
+      coverage: { events: 4, lossesByKind: {}, notes: [warning] },
+    });
+    t.is((await tlsnap(['verify', snapshot])).exitCode, 0);
+  }
 });
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {

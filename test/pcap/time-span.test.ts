@@ -1,6 +1,6 @@
 import test from 'ava';
 import fc from 'fast-check';
-import { secondsClock, tickClock } from '../../src/pcap/file/captured-packet.js';
+import { NO_CLOCK, secondsClock, tickClock } from '../../src/pcap/file/captured-packet.js';
 import { TimeSpan } from '../../src/pcap/time-span.js';
 
 test('the span of packets in any order and of any clocks goes from the earliest time to the latest', (t) => {
@@ -19,6 +19,19 @@ test('the span of packets in any order and of any clocks goes from the earliest 
     }),
   );
   t.is(new TimeSpan().ns(), null);
+});
+
+test('packets without a time are counted, and are in no span', (t) => {
+  const span = new TimeSpan();
+  const clock = secondsClock(1000);
+  span.note({ clock: NO_CLOCK, timeHigh: 0, timeLow: 0 });
+  t.is(span.ns(), null);
+  for (const timeHigh of [5, 7]) {
+    span.note({ clock, timeHigh, timeLow: 0 });
+    span.note({ clock: NO_CLOCK, timeHigh, timeLow: 0 });
+  }
+  t.deepEqual(span.ns(), { earliest: 5_000_000_000n, latest: 7_000_000_000n });
+  t.is(span.untimed, 3);
 });
 
 const compare = (one: bigint, other: bigint): number => (one < other ? -1 : one > other ? 1 : 0);

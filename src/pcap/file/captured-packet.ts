@@ -49,4 +49,5 @@ export function tickClock(ticksPerSecond: bigint, offsetSeconds: bigint): Clock 
   };
 }
 
-const NO_CLOCK: Clock = { toNs: () => 0n };
+/** The clock of packets whose record says no time: none is made up, and what needs one gets the beginning of 1970. */
+export const NO_CLOCK: Clock = { toNs: () => 0n };

@@ -3,7 +3,7 @@
  * interfaces with if_tsresol and if_tsoffset, enhanced, simple and (obsolete) packet blocks. Other blocks are skipped.
  */
 import { type CaptureFault, type CaptureFormat, MAX_RECORD } from './capture-format.js';
-import { CapturedPacket, type Clock, type PacketSink, tickClock } from './captured-packet.js';
+import { CapturedPacket, type Clock, NO_CLOCK, type PacketSink, tickClock } from './captured-packet.js';
 
 /** True where these bytes begin a section header block. */
 export function isPcapng(header: Buffer): boolean {
@@ -85,7 +85,9 @@ export class Pcapng implements CaptureFormat {
     const id = idWidth === 4 ? this.uint32(buffer, body) : this.uint16(buffer, body);
     const captured = this.uint32(buffer, body + 12);
     if (captured > end - body - 20) return `packet ${this.packets + 1} claims ${captured} captured bytes`;
-    return this.emit(id, this.uint32(buffer, body + 4), this.uint32(buffer, body + 8), body + 20, body + 20 + captured);
+    this.packet.timeHigh = this.uint32(buffer, body + 4);
+    this.packet.timeLow = this.uint32(buffer, body + 8);
+    return this.emit(id, true, body + 20, body + 20 + captured);
   }
 
   private simplePacket(buffer: Buffer, body: number, end: number): string | null {
@@ -94,17 +96,15 @@ export class Pcapng implements CaptureFormat {
     const snapLength = this.interfaces[0]?.snapLength ?? 0;
     const original = this.uint32(buffer, body);
     const captured = Math.min(original, snapLength === 0 ? original : snapLength, end - body - 4);
-    return this.emit(0, 0, 0, body + 4, body + 4 + captured);
+    return this.emit(0, false, body + 4, body + 4 + captured);
   }
 
-  private emit(id: number, timeHigh: number, timeLow: number, start: number, end: number): string | null {
+  private emit(id: number, timed: boolean, start: number, end: number): string | null {
     const from = this.interfaces[id];
     if (!from) return `packet ${this.packets + 1} names interface ${id}, which is not described`;
     const { packet } = this;
     packet.linkType = from.linkType;
-    packet.clock = from.clock;
-    packet.timeHigh = timeHigh;
-    packet.timeLow = timeLow;
+    packet.clock = timed ? from.clock : NO_CLOCK;
     packet.start = start;
     packet.end = end;
     packet.frame = ++this.packets;

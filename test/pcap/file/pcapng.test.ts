@@ -3,9 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { execa } from 'execa';
+import { NO_CLOCK } from '../../../src/pcap/file/captured-packet.js';
 import { type CaptureSummary, readCapture } from '../../../src/pcap/file/read-capture.js';
 import { testUnless } from '../../left-out.js';
 import { copyOf, packetsOf, pieces, summaryOf } from '../captures.js';
+import { block, description, enhanced, ETHERNET, option, RAW, section, simple, words } from '../pcapng-blocks.js';
 import { readFixture, reasonAgainstTshark } from '../tshark.js';
 
 testUnless(reasonAgainstTshark(), 'packets before one of an undescribed interface are read and counted', async (t) => {
@@ -67,6 +69,19 @@ testUnless(
   },
 );
 
+testUnless(reasonAgainstTshark(), 'a simple packet has no time, whatever its interface counts from', async (t) => {
+  // if_tsoffset: a hundred seconds.
+  const later = option(14, Buffer.of(100, 0, 0, 0, 0, 0, 0, 0));
+  const [first = NONE, ...others] = FRAMES;
+  const packets = [enhanced(first), simple(first), ...others.map(simple), enhanced(first)];
+  const capture = Buffer.concat([section(), description(ETHERNET), ...packets, section(), description(RAW, [later])]);
+  const { fault } = await readAsByTshark(
+    t,
+    Buffer.concat([capture, simple(first.subarray(14)), simple(first.subarray(14))]),
+  );
+  t.is(fault, null);
+});
+
 /** Reads a capture, and compares length, link type and time of its packets with what tshark sees until something is wrong. */
 async function readAsByTshark(t: ExecutionContext, capture: Buffer, size = 300_000): Promise<CaptureSummary> {
   const folder = await mkdtemp(join(tmpdir(), 'tlsnap-pcapng-'));
@@ -77,7 +92,8 @@ async function readAsByTshark(t: ExecutionContext, capture: Buffer, size = 300_0
   const summary = await readCapture(pieces(capture, [size]), {
     packet: (packet) => {
       const { bytes, timeNs, linkType } = copyOf(packet);
-      read.push([bytes.length, ENCAPSULATIONS.get(linkType), decimal(timeNs)].join('\t'));
+      const time = packet.clock === NO_CLOCK ? '' : decimal(timeNs);
+      read.push([bytes.length, ENCAPSULATIONS.get(linkType), time].join('\t'));
     },
   });
   const fields = ['frame.cap_len', 'frame.encap_type', 'frame.time_epoch'].flatMap((field) => ['-e', field]);
@@ -88,48 +104,15 @@ async function readAsByTshark(t: ExecutionContext, capture: Buffer, size = 300_0
   return summary;
 }
 
-function section(options: readonly Buffer[] = []): Buffer {
-  return block(0x0a0d0d0a, words(0x1a2b3c4d, 1, 0xffff_ffff, 0xffff_ffff), ...options);
-}
-
-function description(linkType: number, options: readonly Buffer[] = []): Buffer {
-  return block(1, words(linkType, 0), ...options);
-}
-
-/** An enhanced packet block, with the time of `SECONDS`. */
-function enhanced(frame: Buffer, id = 0): Buffer {
-  const micros = BigInt(SECONDS) * 1_000_000n;
-  const time = [Number(micros >> 32n), Number(micros & 0xffff_ffffn)];
-  return block(6, words(id, ...time, frame.length, frame.length), frame, Buffer.alloc(-frame.length & 3));
-}
-
-function block(type: number, ...parts: readonly Buffer[]): Buffer {
-  const body = Buffer.concat(parts);
-  const length = words(body.length + 12);
-  return Buffer.concat([words(type), length, body, length]);
-}
-
-function option(code: number, value: Buffer): Buffer {
-  return Buffer.concat([words(value.length * 2 ** 16 + code), value, Buffer.alloc(-value.length & 3)]);
-}
-
-function words(...values: readonly number[]): Buffer {
-  const bytes = Buffer.alloc(values.length * 4);
-  values.forEach((value, index) => bytes.writeUInt32LE(value, index * 4));
-  return bytes;
-}
-
 /** As tshark prints a time. */
 function decimal(timeNs: bigint): string {
   return `${timeNs / 1_000_000_000n}.${String(timeNs % 1_000_000_000n).padStart(9, '0')}`;
 }
 
-const SECONDS = 1_700_000_000;
-const ETHERNET = 1;
-const RAW = 101;
 /** What Wireshark's wiretap calls them. */
 const ENCAPSULATIONS = new Map([
   [ETHERNET, 1],
   [RAW, 7],
 ]);
 const FRAMES = packetsOf(readFixture('hello-retry.pcapng')).map(({ bytes }) => bytes);
+const NONE = Buffer.alloc(0);
