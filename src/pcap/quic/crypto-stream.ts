@@ -20,8 +20,10 @@ export interface CryptoMessage {
  */
 export class CryptoStream {
   private readonly assembler = new StreamAssembler({ maxPendingBytes: MAX_HELLO_LENGTH, maxPendingPieces: 1024 });
-  private bytes: Buffer = Buffer.alloc(0);
-  /** Stream offset of bytes[0]. */
+  /** The bytes in order that no message has taken yet, and room for more behind them. */
+  private room: Buffer = NOTHING;
+  private filled = 0;
+  /** Stream offset of room[0]. */
   private offset = 0;
   private segments = 0;
   private timeNs: bigint | null = null;
@@ -29,7 +31,7 @@ export class CryptoStream {
 
   /** Bytes kept until a message is whole. */
   get heldBytes(): number {
-    return this.bytes.length + this.assembler.pendingBytes;
+    return this.room.length + this.assembler.pendingBytes;
   }
 
   /** Takes the frames of one packet. */
@@ -39,8 +41,8 @@ export class CryptoStream {
     for (const frame of frames) {
       for (const run of this.assembler.push(frame.offset, frame.bytes)) {
         // A hole that was given up: what follows cannot be told apart any more.
-        if (run.offset !== this.offset + this.bytes.length) this.broken = true;
-        else this.bytes = Buffer.concat([this.bytes, run.bytes]);
+        if (run.offset !== this.offset + this.filled) this.broken = true;
+        else this.append(run.bytes);
         this.timeNs ??= timeNs;
       }
     }
@@ -50,38 +52,55 @@ export class CryptoStream {
 
   /** What there is of a message that will not be finished; null where not even its type has come. */
   end(): CryptoMessage | null {
-    if (this.broken || this.bytes.length === 0) return null;
-    const missing = this.wanted() - this.bytes.length;
-    return this.message(this.bytes, false, `crypto stream ends, ${missing} bytes before the hello does`);
+    if (this.broken || this.filled === 0) return null;
+    const missing = this.wanted() - this.filled;
+    return this.message(this.filled, `crypto stream ends, ${missing} bytes before the hello does`);
+  }
+
+  /** Grows by what has come, and then to twice the size: a frame may hold a single byte. */
+  private append(bytes: Uint8Array): void {
+    const needed = this.filled + bytes.length;
+    if (needed > this.room.length) {
+      const grown = Buffer.alloc(Math.max(needed, 2 * this.filled));
+      this.room.copy(grown, 0, 0, this.filled);
+      this.room = grown;
+    }
+    this.room.set(bytes, this.filled);
+    this.filled = needed;
   }
 
   private takeMessages(timeNs: bigint): CryptoMessage[] {
     const messages: CryptoMessage[] = [];
-    while (!this.broken && this.bytes.length >= HANDSHAKE_HEADER_LENGTH) {
+    while (!this.broken && this.filled >= HANDSHAKE_HEADER_LENGTH) {
       const wanted = this.wanted();
       if (wanted > MAX_HELLO_LENGTH) {
-        messages.push(this.message(this.bytes, false, `handshake.length at offset 1: a hello of ${wanted} bytes`));
+        messages.push(this.message(this.filled, `handshake.length at offset 1: a hello of ${wanted} bytes`));
         this.broken = true;
         break;
       }
-      if (this.bytes.length < wanted) break;
-      messages.push(this.message(this.bytes.subarray(0, wanted), true, null));
-      this.bytes = this.bytes.subarray(wanted);
+      if (this.filled < wanted) break;
+      messages.push(this.message(wanted, null));
+      this.filled -= wanted;
+      this.room = this.filled > 0 ? this.room.subarray(wanted) : NOTHING;
       this.offset += wanted;
-      this.segments = this.bytes.length > 0 ? 1 : 0;
-      this.timeNs = this.bytes.length > 0 ? timeNs : null;
+      this.segments = this.filled > 0 ? 1 : 0;
+      this.timeNs = this.filled > 0 ? timeNs : null;
     }
     return messages;
   }
 
   /** Length of the message with its header, once that is there. */
   private wanted(): number {
-    if (this.bytes.length < HANDSHAKE_HEADER_LENGTH) return HANDSHAKE_HEADER_LENGTH;
-    return HANDSHAKE_HEADER_LENGTH + this.bytes.readUIntBE(1, 3);
+    if (this.filled < HANDSHAKE_HEADER_LENGTH) return HANDSHAKE_HEADER_LENGTH;
+    return HANDSHAKE_HEADER_LENGTH + this.room.readUIntBE(1, 3);
   }
 
-  private message(raw: Buffer, complete: boolean, error: string | null): CryptoMessage {
+  /** The message in the first `length` bytes; cut short where there is an error. */
+  private message(length: number, error: string | null): CryptoMessage {
     const { offset: streamOffset, segments } = this;
-    return { raw, complete, streamOffset, segments, timeNs: this.timeNs ?? 0n, error };
+    const raw = this.room.subarray(0, length);
+    return { raw, complete: error === null, streamOffset, segments, timeNs: this.timeNs ?? 0n, error };
   }
 }
+
+const NOTHING = Buffer.alloc(0);

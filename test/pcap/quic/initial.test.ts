@@ -83,6 +83,49 @@ test('a hello that ends too early comes out as far as it reaches, with the reaso
   t.like(stream.end(), { complete: false, timeNs: 5n, error: 'crypto stream ends, 404 bytes before the hello does' });
 });
 
+test('a hello in frames of one byte costs by its length, not by its square', (t) => {
+  const long = Buffer.alloc(128 * 1024, 0x42);
+  long.writeUIntBE(0x0100_0000 + long.length - 4, 0, 4);
+  const frames = Array.from(long, (_, offset) => ({ offset, bytes: long.subarray(offset, offset + 1) }));
+  const started = performance.now();
+  for (let count = 0; count < 30; count++) {
+    const stream = new CryptoStream();
+    const messages: Buffer[] = [];
+    for (let at = 0; at < frames.length; at += 16_384) {
+      messages.push(...stream.push(frames.slice(at, at + 16_384), 0n).map(({ raw }) => raw));
+    }
+    t.is(messages.length, 1);
+    t.true(messages[0]?.equals(long));
+    t.is(stream.heldBytes, 0);
+  }
+  // A copy of all that there is for each frame takes some 30 s.
+  t.true(performance.now() - started < 10_000);
+});
+
+test('messages that follow each other in a stream are told apart, wherever the frames are cut', (t) => {
+  const both = Buffer.concat([HELLO, hex('02000003 aabbcc'), HELLO]);
+  fc.assert(
+    fc.property(fc.array(fc.integer({ min: 1, max: both.length - 1 }), { maxLength: 12 }), (cuts) => {
+      const edges = [0, ...cuts.sort((a, b) => a - b), both.length];
+      const stream = new CryptoStream();
+      const messages = edges
+        .slice(1)
+        .flatMap((end, index) =>
+          stream.push([{ offset: edges[index] ?? 0, bytes: both.subarray(edges[index], end) }], BigInt(index)),
+        );
+      t.deepEqual(
+        messages.map(({ raw, streamOffset }) => [streamOffset, raw.toString('hex')]),
+        [
+          [0, HELLO.toString('hex')],
+          [HELLO.length, '02000003aabbcc'],
+          [HELLO.length + 7, HELLO.toString('hex')],
+        ],
+      );
+      t.is(stream.end(), null);
+    }),
+  );
+});
+
 test('a client that changes its id without a Retry has begun another connection, whose hellos are told as well', (t) => {
   const found: CapturedHello[] = [];
   const flow = new QuicFlow((hello) => found.push({ ...hello, raw: Buffer.from(hello.raw) }));
