@@ -8,7 +8,7 @@ export type QuicSide = 'client' | 'server';
 
 /** What a client and a server protect their Initial packets with; anyone who saw the first packet can derive it. */
 export class InitialKeys {
-  private readonly version: QuicVersion;
+  readonly version: QuicVersion;
   private readonly secret: HmacKey;
   private readonly sides: { client?: SideKeys; server?: SideKeys } = {};
 

@@ -5,6 +5,7 @@ import { type CryptoMessage, CryptoStream } from './crypto-stream.js';
 import { cryptoFrames } from './frames.js';
 import { InitialKeys, type QuicSide } from './initial-keys.js';
 import { copyConnectionId, isConnectionId, type LongPacket, readLongPacket } from './long-header.js';
+import type { QuicVersion } from './versions.js';
 
 /** Takes a hello; `fromLow` is that of the datagram which completed it. */
 export type QuicHelloSink = (hello: CapturedHello, fromLow: boolean) => void;
@@ -107,7 +108,10 @@ export class QuicFlow {
 
 /** What a connection needs as long as hellos are looked for in it. */
 interface Search {
-  keys: InitialKeys;
+  /** The id that the client's first packet was addressed to, or its first one after a Retry. */
+  dcid: Uint8Array;
+  /** By version: the server may answer in another one, with keys from the same id (RFC 9369 section 4.1). */
+  readonly keys: Map<QuicVersion, InitialKeys>;
   readonly client: CryptoStream;
   readonly server: CryptoStream;
 }
@@ -125,7 +129,12 @@ class Connection {
   private packets = 0;
 
   constructor(keys: InitialKeys, dcid: Uint8Array, clientIsLow: boolean) {
-    this.search = { keys, client: new CryptoStream(), server: new CryptoStream() };
+    this.search = {
+      dcid,
+      keys: new Map([[keys.version, keys]]),
+      client: new CryptoStream(),
+      server: new CryptoStream(),
+    };
     this.serverIds = [dcid];
     this.clientIsLow = clientIsLow;
   }
@@ -140,7 +149,7 @@ class Connection {
 
   /** The frames of a packet that `side` sent; null where the keys do not open it, or nothing is looked for any more. */
   open(buffer: Buffer, packet: LongPacket, side: QuicSide): Buffer | null {
-    return this.search?.keys.open(buffer, packet, side) ?? null;
+    return this.search && keysFor(this.search, packet.version).open(buffer, packet, side);
   }
 
   concerns(buffer: Buffer, packet: LongPacket, fromLow: boolean): boolean {
@@ -163,7 +172,11 @@ class Connection {
   }
 
   rekey(keys: InitialKeys, dcid: Uint8Array): void {
-    if (this.search) this.search.keys = keys;
+    if (this.search) {
+      this.search.dcid = dcid;
+      this.search.keys.clear();
+      this.search.keys.set(keys.version, keys);
+    }
     this.serverIds = [dcid];
   }
 
@@ -218,6 +231,15 @@ class Connection {
     if (kind === 'client' && message.complete) this.clientSeen = true;
     if (kind === 'server' && !isRetry && message.complete && this.clientSeen) this.search = null;
   }
+}
+
+function keysFor({ dcid, keys }: Search, version: QuicVersion): InitialKeys {
+  let found = keys.get(version);
+  if (!found) {
+    found = new InitialKeys(version, dcid);
+    keys.set(version, found);
+  }
+  return found;
 }
 
 /** Where the random stands in a handshake message. */

@@ -139,6 +139,26 @@ test('a client that changes its id without a Retry has begun another connection,
   );
 });
 
+test('a server may answer in another version, with keys from the same id (RFC 9369, section 4.1)', (t) => {
+  // The client's first packet is of version 1 and addressed to the id in RFC 9001's appendix, which RFC 9369's uses too: so the
+  // server's packet there, of version 2, is an answer to it.
+  const found: CapturedHello[] = [];
+  const flow = new QuicFlow((hello) => found.push({ ...hello, raw: Buffer.from(hello.raw) }));
+  for (const payload of new QuicInitials(CLIENT_ID).hello('client', HELLO)) {
+    flow.datagram(true, payload, 0, payload.length, () => 0n);
+  }
+  t.false(flow.idle);
+  flow.datagram(false, RFC9369_SERVER, 0, RFC9369_SERVER.length, () => 0n);
+  t.deepEqual(
+    found.map(({ kind, raw }) => [kind, raw]),
+    [
+      ['client', HELLO],
+      ['server', SERVER_FRAMES.subarray(9)],
+    ],
+  );
+  t.true(flow.idle);
+});
+
 test('datagrams that no key opens use up a budget, and then the flow is done', (t) => {
   const flow = new QuicFlow(() => t.fail());
   const damaged = new QuicInitials(hex('0102030405060708')).hello('client', HELLO)[0] ?? Buffer.alloc(0);
