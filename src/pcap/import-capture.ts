@@ -63,7 +63,7 @@ export async function importCapture(
       connectionsWithoutHello: null,
       socketsOlderThanWindow: null,
       kernelFeaturesMissing: [],
-      limits: extractor.flowsGivenUp > 0 ? ['connections followed at the same time, or bytes kept for them'] : [],
+      limits: limitsOf(extractor),
       notes: warnings.slice(),
       redacted: 0,
       reconciliation: null,
@@ -99,8 +99,16 @@ function lossesOf(summary: CaptureSummary, extractor: HelloExtractor): Record<st
     'packet.too-many-layers': dissector.tooDeep,
     'packet.fragments-incomplete': dissector.fragments.dropped + dissector.fragments.size,
     'flow.given-up': extractor.flowsGivenUp,
+    'flow.unopened': extractor.flowsUnopened,
   };
   return Object.fromEntries(Object.entries(losses).filter(([, count]) => count > 0));
+}
+
+function limitsOf(extractor: HelloExtractor): string[] {
+  const limits: string[] = [];
+  if (extractor.flowsGivenUp > 0) limits.push('connections followed at the same time, or bytes kept for them');
+  if (extractor.flowsUnopened > 0) limits.push('QUIC packets tried that no key opens');
+  return limits;
 }
 
 function warningsOf(name: string, summary: CaptureSummary, extractor: HelloExtractor, untimed: number): string[] {
@@ -124,6 +132,11 @@ function warningsOf(name: string, summary: CaptureSummary, extractor: HelloExtra
   }
   if (extractor.flowsGivenUp > 0) {
     warnings.push(`${name}: ${extractor.flowsGivenUp} connections were given up unfinished, to keep memory bounded`);
+  }
+  if (extractor.flowsUnopened > 0) {
+    warnings.push(
+      `${name}: between ${extractor.flowsUnopened} pairs of ports no more QUIC was looked for, after too many packets that no key opens`,
+    );
   }
   return warnings;
 }

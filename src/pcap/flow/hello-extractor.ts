@@ -50,6 +50,7 @@ export class HelloExtractor implements PacketSink {
   private ended = 0;
   private payloadsCut = 0;
   private givenUp = 0;
+  private unopened = 0;
   private readonly emit: HelloSink = (hello, slot, fromLow) => {
     const ends = this.table.ends(slot);
     this.sink(hello, fromLow ? { from: ends.low, to: ends.high } : { from: ends.high, to: ends.low });
@@ -68,6 +69,11 @@ export class HelloExtractor implements PacketSink {
   /** Connections given up for want of room with a hello begun, or with what opens one. */
   get flowsGivenUp(): number {
     return this.givenUp;
+  }
+
+  /** Pairs of ports between which no more QUIC packets were tried, after so many that no key opened. */
+  get flowsUnopened(): number {
+    return this.unopened;
   }
 
   /** Packets of which the capture's snap length left too little to say that no hello was in what it took. */
@@ -245,6 +251,7 @@ export class HelloExtractor implements PacketSink {
 
   /** After a flow took something: drops it when it is done, else accounts for what it keeps. */
   private settle(slot: number, flow: Exclude<Flow, Opening>): void {
+    if (flow instanceof QuicFlow && flow.done) this.unopened++;
     if (flow.done) this.finish(slot);
     else this.held.set(slot, flow.heldBytes);
   }

@@ -18,13 +18,14 @@ export type QuicHelloSink = (hello: CapturedHello, fromLow: boolean) => void;
 export class QuicFlow {
   private readonly sink: QuicHelloSink;
   private connections: Connection[] = [];
+  /** Packets that no key opened since the last connection began. */
   private failures = 0;
 
   constructor(sink: QuicHelloSink) {
     this.sink = sink;
   }
 
-  /** True once nothing more is looked for here: packets that no key opens have used up the budget. */
+  /** True once this is given up: packets that no key opens have used up the budget. */
   get done(): boolean {
     return this.failures >= MAX_FAILURES;
   }
@@ -93,6 +94,7 @@ export class QuicFlow {
       this.failures++;
       return;
     }
+    this.failures = 0;
     let connection = this.connections.find(
       (known) => !known.done && known.clientIsLow === fromLow && known.retriedTo(buffer, packet),
     );
@@ -245,8 +247,11 @@ function keysFor({ dcid, keys }: Search, version: QuicVersion): InitialKeys {
 /** Where the random stands in a handshake message. */
 const RANDOM_START = 6;
 const RANDOM_END = 38;
-/** Packets that no key opened: not QUIC, or a connection whose start was not captured. */
-const MAX_FAILURES = 16;
+/**
+ * Packets that no key opened: not QUIC, or a connection whose start was not captured. Each costs what one that opens does, so
+ * the bound is for those who fill a capture with nothing else; it is far above what hides a connection behind a few of them.
+ */
+const MAX_FAILURES = 1024;
 const MAX_COALESCED = 16;
 /** At the same time between the same two ports; a proxy may have several. */
 const MAX_CONNECTIONS = 8;
