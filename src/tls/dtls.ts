@@ -84,7 +84,7 @@ export class DtlsFinder {
     const found: DtlsHello[] = [];
     for (const [seq, message] of this.#messages) {
       if (message === null) continue;
-      const error = `handshake.fragment at offset ${message.filled}: ${message.length - message.filled} of ${message.length} bytes are missing`;
+      const error = `handshake.fragment at offset ${message.filled}: ${message.missing} of ${message.length} bytes are missing`;
       found.push(describe(message, seq, error));
     }
     this.#finish();
@@ -147,12 +147,19 @@ class Assembly {
   raw: Uint8Array;
   readonly #body: StreamAssembler;
   #last: Uint8Array | null = null;
+  /** Bytes behind holes that were given up. */
+  #cutOff = 0;
 
   constructor(kind: HelloKind, first: Fragment) {
     this.kind = kind;
     this.length = first.length;
     this.raw = wholeHeader(first);
     this.#body = new StreamAssembler({ maxPendingBytes: MAX_HELLO_LENGTH });
+  }
+
+  /** Bytes of the body that never came; some that did may stand behind them. */
+  get missing(): number {
+    return this.length - this.filled - this.#body.pendingBytes - this.#cutOff;
   }
 
   take(datagram: Uint8Array, fragment: Fragment): void {
@@ -165,8 +172,9 @@ class Assembly {
       return;
     }
     for (const run of this.#body.push(fragment.offset, fragment.bytes)) {
-      // A hole that was given up; it cannot be filled any more.
+      // A hole that was given up cannot be filled any more.
       if (run.offset === this.filled) this.#append(run.bytes);
+      else this.#cutOff += run.bytes.length;
     }
   }
 
