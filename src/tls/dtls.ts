@@ -35,7 +35,7 @@ export const DTLS_RECORD_HEADER_LENGTH = 13;
 
 /**
  * Whether a datagram starts with an unencrypted DTLS record that holds a fragment of a ClientHello, ServerHello or
- * HelloVerifyRequest, with lengths that fit each other: cheap enough to ask of every UDP payload.
+ * HelloVerifyRequest, with lengths that fit each other: cheap enough to ask of every UDP payload, and of one that is cut short.
  */
 export function startsDtlsHello(datagram: Uint8Array): boolean {
   const record = readRecord(datagram, 0);
@@ -197,6 +197,7 @@ interface DtlsRecord {
   readonly type: number;
   readonly epoch: number;
   readonly start: number;
+  /** Where its length says that it ends; beyond the datagram where that was cut short. */
   readonly end: number;
 }
 
@@ -206,6 +207,7 @@ interface Fragment {
   readonly length: number;
   readonly seq: number;
   readonly offset: number;
+  /** Fewer than were sent where the datagram was cut short. */
   readonly bytes: Uint8Array;
   /** Header and bytes. */
   readonly message: Uint8Array;
@@ -221,8 +223,7 @@ function readRecord(bytes: Uint8Array, at: number): DtlsRecord | null {
   const version = read16(bytes, at + 1);
   // 0x0100 is what OpenSSL wrote before DTLS 1.0 was final, and Cisco's AnyConnect still does.
   if (version >> 8 !== 0xfe && version !== 0x0100) return null;
-  const end = start + read16(bytes, at + 11);
-  return end > bytes.length ? null : { type, epoch: read16(bytes, at + 3), start, end };
+  return { type, epoch: read16(bytes, at + 3), start, end: start + read16(bytes, at + 11) };
 }
 
 function isHandshake(record: DtlsRecord): boolean {
@@ -232,7 +233,7 @@ function isHandshake(record: DtlsRecord): boolean {
 /** Null where the fragment's lengths do not fit into the record or into the message. */
 function readFragment(bytes: Uint8Array, at: number, limit: number): Fragment | null {
   const start = at + DTLS_HANDSHAKE_HEADER_LENGTH;
-  if (start > limit) return null;
+  if (start > limit || start > bytes.length) return null;
   const length = read24(bytes, at + 1);
   const offset = read24(bytes, at + 6);
   const fragmentLength = read24(bytes, at + 9);

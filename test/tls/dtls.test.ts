@@ -7,25 +7,18 @@ import {
   bytes,
   clientHelloBody,
   concat,
+  dtlsFragment,
+  dtlsRecord,
   extension,
   RETRY_RANDOM,
   serverHello,
   u16,
   u24,
-  vector16,
 } from './wire.js';
 
 const BODY = clientHelloBody({ legacyVersion: 0xfefd, extensions: [extension.groups([29, 23])] }, bytes());
 
-function message(type: number, seq: number, body: Uint8Array, offset = 0, end = body.length): Uint8Array {
-  return concat(bytes(type), u24(body.length), u16(seq), u24(offset), u24(end - offset), body.subarray(offset, end));
-}
-
-function record(fragment: Uint8Array, { epoch = 0, type = 22 } = {}): Uint8Array {
-  return concat(bytes(type), u16(0xfefd), u16(epoch), u16(0), u16(0), u16(7), vector16(fragment));
-}
-
-const WHOLE = message(1, 0, BODY);
+const WHOLE = dtlsFragment(1, 0, BODY);
 const hex = (data: Uint8Array | undefined): string => Buffer.from(data ?? bytes()).toString('hex');
 const feed = (datagrams: readonly Uint8Array[]): DtlsHello[] => {
   const finder = new DtlsFinder();
@@ -33,7 +26,7 @@ const feed = (datagrams: readonly Uint8Array[]): DtlsHello[] => {
 };
 
 test('a hello in one fragment is found without a copy', (t) => {
-  const datagram = record(WHOLE);
+  const datagram = dtlsRecord(WHOLE);
   const [hello, ...more] = new DtlsFinder().push(datagram);
   t.is(more.length, 0);
   t.is(hello?.raw.buffer, datagram.buffer);
@@ -47,7 +40,7 @@ test('fragments in any order, overlapping and repeated, give the hello as if sen
     fc.property(ranges, (list) => {
       const cuts = list.map(([from, to]) => [Math.min(from, to), Math.max(from, to)] as const);
       const cover = [[40, BODY.length] as const, [0, 45] as const];
-      const datagrams = [...cuts, ...cover].map(([from, to]) => record(message(1, 0, BODY, from, to)));
+      const datagrams = [...cuts, ...cover].map(([from, to]) => dtlsRecord(dtlsFragment(1, 0, BODY, from, to)));
       const found = feed(datagrams);
       t.is(found.length, 1);
       t.true(found[0]?.complete);
@@ -57,17 +50,17 @@ test('fragments in any order, overlapping and repeated, give the hello as if sen
 });
 
 test('several fragments in one record and several records in one datagram are read', (t) => {
-  const pieces = [message(1, 0, BODY, 0, 20), message(1, 0, BODY, 20, 40), message(1, 0, BODY, 40)];
-  const [together] = feed([record(concat(...pieces))]);
+  const pieces = [dtlsFragment(1, 0, BODY, 0, 20), dtlsFragment(1, 0, BODY, 20, 40), dtlsFragment(1, 0, BODY, 40)];
+  const [together] = feed([dtlsRecord(concat(...pieces))]);
   t.like(together, { complete: true, segments: 1, records: 1 });
-  const [apart] = feed([concat(...pieces.map((piece) => record(piece)))]);
+  const [apart] = feed([concat(...pieces.map((piece) => dtlsRecord(piece)))]);
   t.like(apart, { complete: true, segments: 1, records: 3 });
-  const [spread] = feed(pieces.map((piece) => record(piece)));
+  const [spread] = feed(pieces.map((piece) => dtlsRecord(piece)));
   t.like(spread, { complete: true, segments: 3, records: 3 });
 });
 
 test('the hello with the cookie is one after a retry; a retransmission is not another hello', (t) => {
-  const found = feed([record(WHOLE), record(WHOLE), record(message(1, 1, BODY))]);
+  const found = feed([dtlsRecord(WHOLE), dtlsRecord(WHOLE), dtlsRecord(dtlsFragment(1, 1, BODY))]);
   t.deepEqual(
     found.map(({ afterRetry }) => afterRetry),
     [false, true],
@@ -76,22 +69,22 @@ test('the hello with the cookie is one after a retry; a retransmission is not an
 
 test('the search ends with the ServerHello, but not with a HelloRetryRequest', (t) => {
   const finder = new DtlsFinder();
-  const [retry] = finder.push(record(message(2, 0, serverHello({ random: RETRY_RANDOM }).subarray(4))));
+  const [retry] = finder.push(dtlsRecord(dtlsFragment(2, 0, serverHello({ random: RETRY_RANDOM }).subarray(4))));
   t.like(retry, { helloRetryRequest: true, afterRetry: false });
   t.false(finder.done);
-  const [hello] = finder.push(record(message(2, 1, serverHello().subarray(4))));
+  const [hello] = finder.push(dtlsRecord(dtlsFragment(2, 1, serverHello().subarray(4))));
   t.like(hello, { helloRetryRequest: false, afterRetry: true });
   t.true(finder.done);
 });
 
 test('a hello that lacks a fragment comes out at the end as far as it reaches', (t) => {
-  const [hello] = feed([record(message(1, 0, BODY, 0, 30)), record(message(1, 0, BODY, 40))]);
+  const [hello] = feed([dtlsRecord(dtlsFragment(1, 0, BODY, 0, 30)), dtlsRecord(dtlsFragment(1, 0, BODY, 40))]);
   t.like(hello, {
     complete: false,
     error: `handshake.fragment at offset 30: 10 of ${BODY.length} bytes are missing`,
   });
   t.is(hex(hello?.raw), hex(WHOLE.subarray(0, 42)));
-  const [headless] = feed([record(message(1, 0, BODY, 40)), record(message(1, 0, BODY, 45))]);
+  const [headless] = feed([dtlsRecord(dtlsFragment(1, 0, BODY, 40)), dtlsRecord(dtlsFragment(1, 0, BODY, 45))]);
   t.is(headless?.error, `handshake.fragment at offset 0: 40 of ${BODY.length} bytes are missing`);
   t.is(hex(headless?.raw), hex(WHOLE.subarray(0, 12)));
   const { tls, fingerprints } = describeHello(hello?.raw ?? bytes(), {
@@ -103,15 +96,31 @@ test('a hello that lacks a fragment comes out at the end as far as it reaches', 
   t.is(fingerprints, null);
 });
 
+test('a hello that its datagram was cut in comes out as far as it reaches, or whole with the next that has it', (t) => {
+  const cut = dtlsRecord(WHOLE).subarray(0, 13 + 12 + 30);
+  const [hello, ...more] = feed([cut]);
+  t.is(more.length, 0);
+  t.like(hello, {
+    complete: false,
+    error: `handshake.fragment at offset 30: ${BODY.length - 30} of ${BODY.length} bytes are missing`,
+  });
+  t.is(hex(hello?.raw), hex(WHOLE.subarray(0, 12 + 30)));
+  t.deepEqual(
+    feed([cut, dtlsRecord(WHOLE)]).map(({ complete, raw }) => [complete, hex(raw)]),
+    [[true, hex(WHOLE)]],
+  );
+});
+
 test('encrypted epochs, other content and plain text give nothing', (t) => {
-  t.deepEqual(feed([record(WHOLE, { epoch: 1 }), record(WHOLE, { type: 23 }), ascii('GET / HTTP/1.1')]), []);
+  t.deepEqual(feed([dtlsRecord(WHOLE, { epoch: 1 }), dtlsRecord(WHOLE, { type: 23 }), ascii('GET / HTTP/1.1')]), []);
 });
 
 test('a first look tells DTLS hellos from other datagrams', (t) => {
-  t.true(startsDtlsHello(record(WHOLE)));
-  t.true(startsDtlsHello(record(message(3, 0, bytes(0xfe, 0xff, 0)))));
-  t.false(startsDtlsHello(record(message(11, 2, bytes(0, 0, 0)))));
-  t.false(startsDtlsHello(record(WHOLE).subarray(0, 30)));
+  t.true(startsDtlsHello(dtlsRecord(WHOLE)));
+  t.true(startsDtlsHello(dtlsRecord(dtlsFragment(3, 0, bytes(0xfe, 0xff, 0)))));
+  t.false(startsDtlsHello(dtlsRecord(dtlsFragment(11, 2, bytes(0, 0, 0)))));
+  t.true(startsDtlsHello(dtlsRecord(WHOLE).subarray(0, 30)));
+  t.false(startsDtlsHello(dtlsRecord(WHOLE).subarray(0, 24)));
   t.false(startsDtlsHello(ascii('\x16\x03\x01 not a datagram')));
   fc.assert(fc.property(fc.uint8Array({ maxLength: 100 }), (datagram) => !startsDtlsHello(datagram)));
 });
@@ -134,7 +143,7 @@ test('any datagrams are taken without an exception', (t) => {
       body: fc.uint8Array({ maxLength: 40 }),
     })
     .map(({ type, seq, length, offset, body }) =>
-      record(concat(bytes(type), u24(length), u16(seq), u24(offset), u24(body.length), body)),
+      dtlsRecord(concat(bytes(type), u24(length), u16(seq), u24(offset), u24(body.length), body)),
     );
   const cut = fc.tuple(fragment, fc.nat(80)).map(([datagram, length]) => datagram.subarray(0, length));
   fc.assert(

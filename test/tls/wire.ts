@@ -69,6 +69,16 @@ export function record(type: number, fragment: Uint8Array, version = 0x0301): Ui
   return concat(bytes(type), u16(version), vector16(fragment));
 }
 
+/** A fragment of a handshake message with DTLS's header (RFC 6347, section 4.2.2). */
+export function dtlsFragment(type: number, seq: number, body: Uint8Array, offset = 0, end = body.length): Uint8Array {
+  return concat(bytes(type), u24(body.length), u16(seq), u24(offset), u24(end - offset), body.subarray(offset, end));
+}
+
+/** A record of DTLS 1.2 (RFC 6347, section 4.1). */
+export function dtlsRecord(fragment: Uint8Array, { epoch = 0, type = 22 } = {}): Uint8Array {
+  return concat(bytes(type), u16(0xfefd), u16(epoch), u16(0), u16(0), u16(7), vector16(fragment));
+}
+
 /** A handshake message in records of at most `size` bytes. */
 export function records(message: Uint8Array, size = 16384): Uint8Array {
   return concat(...chunks(message, size).map((fragment) => record(22, fragment)));

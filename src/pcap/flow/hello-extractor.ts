@@ -1,6 +1,6 @@
 import type { Direction } from '../../tls/conversation.js';
-import { startsDtlsHello } from '../../tls/dtls.js';
-import { HandshakeType } from '../../tls/handshake.js';
+import { DTLS_RECORD_HEADER_LENGTH, startsDtlsHello } from '../../tls/dtls.js';
+import { DTLS_HANDSHAKE_HEADER_LENGTH, HandshakeType } from '../../tls/handshake.js';
 import { ContentType, RECORD_HEADER_LENGTH, startsHello } from '../../tls/record.js';
 import type { CapturedPacket, PacketSink } from '../file/captured-packet.js';
 import type { CapturedHello, HelloSink } from '../hello/captured-hello.js';
@@ -221,7 +221,7 @@ export class HelloExtractor implements PacketSink {
     const { buffer, offset, end, isCut } = dissector;
     const isQuic = resemblesQuic(buffer, offset, end);
     if (!isQuic && !this.resemblesDtls(buffer, offset, end)) {
-      if (isCut && offset === end) this.payloadsCut++;
+      if (isCut && isTooShortToTell(buffer, offset, end)) this.payloadsCut++;
       return;
     }
     const found = table.find(dissector, PROTOCOL.udp) || this.add(PROTOCOL.udp);
@@ -246,7 +246,11 @@ export class HelloExtractor implements PacketSink {
 
   private resemblesDtls(buffer: Buffer, offset: number, end: number): boolean {
     // No object is made for the many datagrams that do not even start with a handshake record.
-    return end - offset > 25 && buffer[offset] === 22 && startsDtlsHello(buffer.subarray(offset, end));
+    return (
+      end - offset >= DTLS_MIN &&
+      buffer[offset] === ContentType.handshake &&
+      startsDtlsHello(buffer.subarray(offset, end))
+    );
   }
 
   /** After a flow took something: drops it when it is done, else accounts for what it keeps. */
@@ -287,6 +291,13 @@ export class HelloExtractor implements PacketSink {
 
 type Flow = Opening | TcpFlow | QuicFlow | DtlsFlow;
 
+/** Whether a datagram was cut before what would show that it has a hello. */
+function isTooShortToTell(buffer: Buffer, offset: number, end: number): boolean {
+  const first = buffer[offset] ?? 0;
+  if (offset === end) return true;
+  return first >= QUIC_LONG ? end - offset < QUIC_MIN : first === ContentType.handshake && end - offset < DTLS_MIN;
+}
+
 const FLOWS_A_STEP = 1024;
 const LOW_KNOWN = 1;
 const HIGH_KNOWN = 2;
@@ -295,6 +306,12 @@ const LOW_HELLO = 8;
 const HIGH_HELLO = 16;
 /** From the first ClientHello of a connection to the second, after a HelloRetryRequest; far less than what a new connection may begin at. */
 const MAX_BETWEEN_HELLOS = 256 * 1024;
+
+/** Headers of a record and of a handshake message, and a byte of the message. */
+const DTLS_MIN = DTLS_RECORD_HEADER_LENGTH + DTLS_HANDSHAKE_HEADER_LENGTH + 1;
+/** The first byte of a long header at least, and what resemblesQuic() looks at. */
+const QUIC_LONG = 0x80;
+const QUIC_MIN = 8;
 
 const SYN = 0x02;
 const ACK = 0x10;

@@ -4,7 +4,7 @@ import test, { type ExecutionContext } from 'ava';
 import { QuicInitials } from '../../../src/pcap/write/quic-initial.js';
 import { testUnless } from '../../left-out.js';
 import { temporaryFolder } from '../../snapshot/sample.js';
-import { clientHello, extension } from '../../tls/wire.js';
+import { bytes, clientHello, clientHelloBody, dtlsFragment, dtlsRecord, extension } from '../../tls/wire.js';
 import { extract, pcapOf, rowsOf } from '../captures.js';
 import { reasonAgainstTshark, tsharkFields } from '../tshark.js';
 import { Datagrams } from './datagrams.js';
@@ -49,6 +49,44 @@ test('ports between which too many QUIC packets came that no key opens are given
   t.deepEqual(lossesOf([...junk(1024), hello]), [1, []]);
 });
 
+/** A ClientHello in one datagram, with an extension of 1,200 bytes before the name. */
+const bigHello = dtlsRecord(
+  dtlsFragment(
+    1,
+    0,
+    clientHelloBody(
+      { legacyVersion: 0xfefd, extensions: [[21, new Uint8Array(1200)], extension.serverName('big.test')] },
+      bytes(),
+    ),
+  ),
+);
+
+testUnless(reasonAgainstTshark(), 'a DTLS hello that the snap length cut comes out as far as it reaches', async (t) => {
+  const packet = new Datagrams(5684).from('client', bigHello);
+  // tshark reads no more than the type of one that is cut: it reads the whole.
+  const [whole] = await tsharkOf(t, [packet], ['dtls.handshake.length', 'dtls.handshake.random']);
+  const cut = pcapOf(101, [packet.subarray(0, 500)]);
+  const [row, ...more] = rowsOf(cut);
+  const raw = Buffer.from(row?.hello.raw ?? '', 'base64');
+  const length = Number(whole?.['dtls.handshake.length']?.[0]);
+  const held = 500 - 28 - 13 - 12;
+  t.is(more.length, 0);
+  t.is(raw.length, 12 + held);
+  t.is(raw.toString('hex', 14, 46), whole?.['dtls.handshake.random']?.[0] ?? '');
+  t.is(row?.hello.complete, false);
+  t.is(row?.error, `handshake.fragment at offset ${held}: ${length - held} of ${length} bytes are missing`);
+  t.is(extract(cut, () => undefined).packetsCut, 1);
+});
+
+test('datagrams that the snap length cut before what tells a hello are counted', (t) => {
+  const countOf = (payload: Uint8Array, left: number): number =>
+    extract(pcapOf(101, [new Datagrams(5684).from('client', payload).subarray(0, 28 + left)]), () => undefined)
+      .packetsCut;
+  for (const left of [0, 1, 12, 13, 24, 25, 26]) t.is(countOf(bigHello, left), 1, `${left}`);
+  for (const left of [0, 1, 7, 8, 500]) t.is(countOf(initial(1, 'cut.test'), left), 1, `${left}`);
+  for (const left of [1, 12, 30]) t.is(countOf(dtlsRecord(bigHello, { type: 23, epoch: 1 }), left), 0, `${left}`);
+});
+
 /** Names in the hellos that both find, in order, and each with the same random. */
 async function assertAsTshark(
   t: ExecutionContext,
@@ -56,13 +94,10 @@ async function assertAsTshark(
   packets: readonly Buffer[],
   names: readonly string[],
 ): Promise<void> {
-  const capture = pcapOf(101, packets);
-  const file = join(await temporaryFolder(t), 'udp.pcap');
-  await writeFile(file, capture);
   const fields = ['type', 'random', 'extensions_server_name'].map((field) => `${protocol}.handshake.${field}`);
-  const wanted = await tsharkFields(file, `${protocol}.handshake.random`, fields);
+  const wanted = await tsharkOf(t, packets, fields);
   t.deepEqual(
-    rowsOf(capture).map(({ kind, hello, tls }) => [
+    rowsOf(pcapOf(101, packets)).map(({ kind, hello, tls }) => [
       kind === 'client' ? '1' : '2',
       Buffer.from(hello.raw, 'base64')
         .subarray(protocol === 'tls' ? 6 : 14)
@@ -75,4 +110,15 @@ async function assertAsTshark(
     wanted.flatMap((packet) => packet[`${protocol}.handshake.extensions_server_name`] ?? []),
     names,
   );
+}
+
+/** The fields of every packet with a hello, as tshark reads them. */
+async function tsharkOf(
+  t: ExecutionContext,
+  packets: readonly Buffer[],
+  fields: readonly string[],
+): Promise<Record<string, string[]>[]> {
+  const file = join(await temporaryFolder(t), 'udp.pcap');
+  await writeFile(file, pcapOf(101, packets));
+  return tsharkFields(file, 'tls.handshake.random or dtls.handshake.random', fields);
 }
