@@ -1,6 +1,6 @@
 /** DtlsFinder. The input is a list of datagrams: two bytes of length, then as many bytes as that. */
 import { describeHello } from '../../src/tls/describe.js';
-import { DtlsFinder, startsDtlsHello, type DtlsHello } from '../../src/tls/dtls.js';
+import { DtlsFinder, holdsDtlsHello, type DtlsHello } from '../../src/tls/dtls.js';
 import { seedConnections } from '../hello-seeds.js';
 
 export function fuzz(input: Uint8Array): void {
@@ -9,7 +9,7 @@ export function fuzz(input: Uint8Array): void {
   for (let at = 0; at + 2 <= input.length;) {
     const length = ((input[at] ?? 0) << 8) | (input[at + 1] ?? 0);
     const datagram = input.subarray(at + 2, at + 2 + length);
-    startsDtlsHello(datagram);
+    holdsDtlsHello(datagram);
     found.push(...finder.push(datagram));
     at += 2 + length;
   }

@@ -33,15 +33,31 @@ export interface DtlsFinderOptions {
 /** type, version, epoch, sequence number and length (RFC 6347, section 4.1). */
 export const DTLS_RECORD_HEADER_LENGTH = 13;
 
+/** Whether the record header that starts at `at`, of which three bytes are looked at, can be one of DTLS. */
+export function canStartDtlsRecord(bytes: Uint8Array, at: number): boolean {
+  const type = bytes[at] ?? 0;
+  if (type < ContentType.changeCipherSpec || type > LAST_CONTENT_TYPE) return false;
+  const major = bytes[at + 1] ?? 0;
+  // 0x0100 is what OpenSSL wrote before DTLS 1.0 was final, and Cisco's AnyConnect still does.
+  return major === 0xfe || (major === 1 && bytes[at + 2] === 0);
+}
+
 /**
- * Whether a datagram starts with an unencrypted DTLS record that holds a fragment of a ClientHello, ServerHello or
+ * Whether an unencrypted DTLS record of a datagram starts with a fragment of a ClientHello, ServerHello or
  * HelloVerifyRequest, with lengths that fit each other: cheap enough to ask of every UDP payload, and of one that is cut short.
+ * It need not be the first record: an alert may stand before it (RFC 6347, section 4.1.1).
  */
-export function startsDtlsHello(datagram: Uint8Array): boolean {
-  const record = readRecord(datagram, 0);
-  if (record === null || !isHandshake(record)) return false;
-  const fragment = readFragment(datagram, record.start, record.end);
-  return fragment !== null && (helloKind(fragment.type) !== null || fragment.type === HandshakeType.helloVerifyRequest);
+export function holdsDtlsHello(datagram: Uint8Array): boolean {
+  for (let at = 0; at < datagram.length;) {
+    const record = readRecord(datagram, at);
+    if (record === null) return false;
+    if (isHandshake(record)) {
+      const type = readFragment(datagram, record.start, record.end)?.type ?? 0;
+      if (helloKind(type) !== null || type === HandshakeType.helloVerifyRequest) return true;
+    }
+    at = record.end;
+  }
+  return false;
 }
 
 /** Finds the hellos in the datagrams of one direction. */
@@ -218,12 +234,8 @@ interface Fragment {
 function readRecord(bytes: Uint8Array, at: number): DtlsRecord | null {
   const start = at + DTLS_RECORD_HEADER_LENGTH;
   if (start > bytes.length) return null;
-  const type = bytes[at] ?? 0;
-  if (type < ContentType.changeCipherSpec || type > LAST_CONTENT_TYPE) return null;
-  const version = read16(bytes, at + 1);
-  // 0x0100 is what OpenSSL wrote before DTLS 1.0 was final, and Cisco's AnyConnect still does.
-  if (version >> 8 !== 0xfe && version !== 0x0100) return null;
-  return { type, epoch: read16(bytes, at + 3), start, end: start + read16(bytes, at + 11) };
+  if (!canStartDtlsRecord(bytes, at)) return null;
+  return { type: bytes[at] ?? 0, epoch: read16(bytes, at + 3), start, end: start + read16(bytes, at + 11) };
 }
 
 function isHandshake(record: DtlsRecord): boolean {

@@ -1,7 +1,7 @@
 import test from 'ava';
 import fc from 'fast-check';
 import { describeHello } from '../../src/tls/describe.js';
-import { DtlsFinder, startsDtlsHello, type DtlsHello } from '../../src/tls/dtls.js';
+import { DtlsFinder, holdsDtlsHello, type DtlsHello } from '../../src/tls/dtls.js';
 import {
   ascii,
   bytes,
@@ -116,13 +116,18 @@ test('encrypted epochs, other content and plain text give nothing', (t) => {
 });
 
 test('a first look tells DTLS hellos from other datagrams', (t) => {
-  t.true(startsDtlsHello(dtlsRecord(WHOLE)));
-  t.true(startsDtlsHello(dtlsRecord(dtlsFragment(3, 0, bytes(0xfe, 0xff, 0)))));
-  t.false(startsDtlsHello(dtlsRecord(dtlsFragment(11, 2, bytes(0, 0, 0)))));
-  t.true(startsDtlsHello(dtlsRecord(WHOLE).subarray(0, 30)));
-  t.false(startsDtlsHello(dtlsRecord(WHOLE).subarray(0, 24)));
-  t.false(startsDtlsHello(ascii('\x16\x03\x01 not a datagram')));
-  fc.assert(fc.property(fc.uint8Array({ maxLength: 100 }), (datagram) => !startsDtlsHello(datagram)));
+  t.true(holdsDtlsHello(dtlsRecord(WHOLE)));
+  t.true(holdsDtlsHello(dtlsRecord(dtlsFragment(3, 0, bytes(0xfe, 0xff, 0)))));
+  const alert = dtlsRecord(bytes(2, 40), { type: 21 });
+  t.true(holdsDtlsHello(concat(alert, dtlsRecord(WHOLE))));
+  t.true(holdsDtlsHello(concat(dtlsRecord(ascii('ends'), { type: 21, epoch: 1 }), dtlsRecord(WHOLE))));
+  t.false(holdsDtlsHello(concat(alert, dtlsRecord(WHOLE, { epoch: 1 }))));
+  t.false(holdsDtlsHello(concat(alert, ascii('x'), dtlsRecord(WHOLE))));
+  t.false(holdsDtlsHello(dtlsRecord(dtlsFragment(11, 2, bytes(0, 0, 0)))));
+  t.true(holdsDtlsHello(dtlsRecord(WHOLE).subarray(0, 30)));
+  t.false(holdsDtlsHello(dtlsRecord(WHOLE).subarray(0, 24)));
+  t.false(holdsDtlsHello(ascii('\x16\x03\x01 not a datagram')));
+  fc.assert(fc.property(fc.uint8Array({ maxLength: 100 }), (datagram) => !holdsDtlsHello(datagram)));
 });
 
 test('the search ends with its budget', (t) => {

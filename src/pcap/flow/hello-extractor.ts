@@ -1,5 +1,5 @@
 import type { Direction } from '../../tls/conversation.js';
-import { DTLS_RECORD_HEADER_LENGTH, startsDtlsHello } from '../../tls/dtls.js';
+import { canStartDtlsRecord, DTLS_RECORD_HEADER_LENGTH, holdsDtlsHello } from '../../tls/dtls.js';
 import { DTLS_HANDSHAKE_HEADER_LENGTH, HandshakeType } from '../../tls/handshake.js';
 import { ContentType, RECORD_HEADER_LENGTH, startsHello } from '../../tls/record.js';
 import type { CapturedPacket, PacketSink } from '../file/captured-packet.js';
@@ -245,11 +245,9 @@ export class HelloExtractor implements PacketSink {
   }
 
   private resemblesDtls(buffer: Buffer, offset: number, end: number): boolean {
-    // No object is made for the many datagrams that do not even start with a handshake record.
+    // No object is made for the many datagrams that do not even start with a record.
     return (
-      end - offset >= DTLS_MIN &&
-      buffer[offset] === ContentType.handshake &&
-      startsDtlsHello(buffer.subarray(offset, end))
+      end - offset >= DTLS_MIN && canStartDtlsRecord(buffer, offset) && holdsDtlsHello(buffer.subarray(offset, end))
     );
   }
 

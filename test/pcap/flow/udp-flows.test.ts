@@ -49,6 +49,17 @@ test('ports between which too many QUIC packets came that no key opens are given
   t.deepEqual(lossesOf([...junk(1024), hello]), [1, []]);
 });
 
+/** A ClientHello of DTLS. */
+const dtlsHello = (name: string): Uint8Array =>
+  clientHelloBody({ legacyVersion: 0xfefd, extensions: [extension.serverName(name)] }, bytes());
+
+testUnless(reasonAgainstTshark(), 'a DTLS hello behind an alert in the same datagram is found', async (t) => {
+  const alert = dtlsRecord(bytes(2, 40), { type: 21 });
+  const hello = dtlsRecord(dtlsFragment(1, 0, dtlsHello('behind.test')));
+  const packet = new Datagrams(5684).from('client', Buffer.concat([alert, hello]));
+  await assertAsTshark(t, 'dtls', [packet], ['behind.test']);
+});
+
 /** A ClientHello in one datagram, with an extension of 1,200 bytes before the name. */
 const bigHello = dtlsRecord(
   dtlsFragment(
