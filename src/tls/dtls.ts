@@ -21,6 +21,8 @@ export interface DtlsHello extends Omit<FoundHello, 'streamOffset'> {
   /** True for the hellos after a HelloVerifyRequest or HelloRetryRequest, which message_seq tells. */
   readonly afterRetry: boolean;
   readonly helloRetryRequest: boolean;
+  /** What push() was told with the datagram that its first bytes came in. */
+  readonly timeNs: bigint;
 }
 
 export interface DtlsFinderOptions {
@@ -60,117 +62,211 @@ export function holdsDtlsHello(datagram: Uint8Array): boolean {
   return false;
 }
 
-/** Finds the hellos in the datagrams of one direction. */
+/**
+ * Finds the hellos in the datagrams of one direction. The same ports may see one association after another (RFC 6347, section
+ * 4.2.8): a hello says by its random which one it belongs to, as it keeps that with the cookie, after a HelloRetryRequest and
+ * when it is sent again.
+ */
 export class DtlsFinder {
+  /** How often a ClientHello began another association than the one before. */
+  clientRestarts = 0;
   readonly #datagramBudget: number;
   readonly #maxHellos: number;
   #idle = 0;
-  #reported = 0;
   #done = false;
-  /** By message_seq; null once reported, so that a retransmission is not another hello. */
-  readonly #messages = new Map<number, Assembly | null>();
+  /** What is put together, at most one of each message_seq. */
+  #messages: Assembly[] = [];
+  /** What was told of the association: the same again is no other hello. */
+  #reported: MessageFacts[] = [];
 
   constructor(options: DtlsFinderOptions = {}) {
     this.#datagramBudget = options.datagramBudget ?? 24;
     this.#maxHellos = options.maxHellos ?? 4;
   }
 
-  /** True once nothing more will be found; further datagrams are ignored. */
+  /** True once nothing more will be found of this association; another one begins anew. */
   get done(): boolean {
     return this.#done;
   }
 
+  /** Bytes kept for messages that are not whole yet. */
+  get heldBytes(): number {
+    return this.#messages.reduce((sum, { heldBytes }) => sum + heldBytes, 0);
+  }
+
   /** Takes the payload of a datagram. `raw` of what it returns may be a view into it. */
-  push(datagram: Uint8Array): DtlsHello[] {
+  push(datagram: Uint8Array, timeNs = 0n): DtlsHello[] {
     const found: DtlsHello[] = [];
     let touched = false;
-    let at = 0;
-    while (!this.#done && at < datagram.length) {
+    for (let at = 0; at < datagram.length;) {
       const record = readRecord(datagram, at);
       if (record === null) break;
-      if (isHandshake(record)) touched = this.#takeRecord(datagram, record, found) || touched;
+      if (isHandshake(record)) touched = this.#takeRecord(datagram, record, timeNs, found) || touched;
       at = record.end;
     }
     if (!touched && ++this.#idle >= this.#datagramBudget) this.#finish();
     return found;
   }
 
+  /** Another association begins: what is not whole comes out as far as it reaches. */
+  restart(): DtlsHello[] {
+    const found = this.end();
+    this.#reported = [];
+    this.#idle = 0;
+    this.#done = false;
+    return found;
+  }
+
   /** No more datagrams will come: what is not whole comes out as far as it reaches. */
   end(): DtlsHello[] {
     const found: DtlsHello[] = [];
-    for (const [seq, message] of this.#messages) {
-      if (message === null) continue;
+    for (const message of this.#messages) {
+      if (this.#isRepeated(message)) continue;
       const error = `handshake.fragment at offset ${message.filled}: ${message.missing} of ${message.length} bytes are missing`;
-      found.push(describe(message, seq, error));
+      found.push(describe(message, error));
     }
     this.#finish();
     return found;
   }
 
-  #takeRecord(datagram: Uint8Array, record: DtlsRecord, found: DtlsHello[]): boolean {
+  #takeRecord(datagram: Uint8Array, record: DtlsRecord, timeNs: bigint, found: DtlsHello[]): boolean {
     let touched = false;
     const counted = new Set<Assembly>();
-    for (let at = record.start; !this.#done && at < record.end;) {
+    for (let at = record.start; at < record.end;) {
       const fragment = readFragment(datagram, at, record.end);
       if (fragment === null) break;
       at = fragment.end;
       const kind = helloKind(fragment.type);
       if (kind === null) continue;
       touched = true;
-      const message = this.#messageOf(fragment, kind);
-      if (message?.length !== fragment.length) continue;
+      const { seq, length } = fragment;
+      this.#assign({ kind, seq, length, random: fragment.offset === 0 ? randomOf(fragment.message) : null }, found);
+      const message = this.#messageOf(fragment, kind, timeNs);
+      if (message === null) continue;
       if (!counted.has(message)) message.records++;
       counted.add(message);
       message.take(datagram, fragment);
-      if (message.filled === message.length) this.#report(message, fragment.seq, found);
+      if (message.random === null) {
+        const random = randomOf(message.present);
+        this.#assign({ kind, seq, length, random }, found);
+        message.random = random;
+      }
+      if (message.filled === message.length) this.#complete(message, found);
     }
     return touched;
   }
 
-  #messageOf(fragment: Fragment, kind: HelloKind): Assembly | null {
-    const known = this.#messages.get(fragment.seq);
+  /** Begins anew where a message is not of the association that is looked at. */
+  #assign(message: MessageFacts, found: DtlsHello[]): void {
+    const isOther = (known: MessageFacts): boolean => isOfAnother(known, message);
+    if (!this.#reported.some(isOther) && !this.#messages.some(isOther)) return;
+    // Of its fragments, some may have come before the one that has its random.
+    const isBegun = ({ kind, seq, length, random }: Assembly): boolean =>
+      kind === message.kind && seq === message.seq && length === message.length && random === null;
+    const begun = this.#messages.filter(isBegun);
+    this.#messages = this.#messages.filter((other) => !isBegun(other));
+    found.push(...this.restart());
+    this.#messages = begun;
+    if (message.kind === 'client') this.clientRestarts++;
+  }
+
+  #messageOf(fragment: Fragment, kind: HelloKind, timeNs: bigint): Assembly | null {
+    if (this.#done) return null;
+    const { seq } = fragment;
+    const known = this.#messages.find((message) => message.seq === seq);
     if (known !== undefined) return known;
-    if (this.#messages.size >= this.#maxHellos) return null;
-    const made = new Assembly(kind, fragment);
-    this.#messages.set(fragment.seq, made);
+    const begun = this.#messages.filter((message) => !this.#isRepeated(message)).length;
+    if (!this.#isRepeated(fragment) && this.#reported.length + begun >= this.#maxHellos) return null;
+    const made = new Assembly(kind, fragment, timeNs);
+    this.#messages = [...this.#messages, made];
     return made;
   }
 
-  #report(message: Assembly, seq: number, found: DtlsHello[]): void {
-    const hello = describe(message, seq, null);
+  #complete(message: Assembly, found: DtlsHello[]): void {
+    const isRepeated = this.#isRepeated(message);
+    this.#messages = this.#messages.filter((other) => other !== message);
+    if (isRepeated) return;
+    const hello = describe(message, null);
     found.push(hello);
-    this.#messages.set(seq, null);
+    const { kind, seq, length, random } = message;
+    // An array of one has room for one; most have no more, and a push makes room for seventeen.
+    this.#reported = [...this.#reported, { kind, seq, length, random }];
     const answered = hello.kind === 'server' && !hello.helloRetryRequest;
-    if (answered || ++this.#reported >= this.#maxHellos) this.#finish();
+    if (answered || this.#reported.length >= this.#maxHellos) this.#finish();
+  }
+
+  /** Whether a message was told before, as far as can be said. */
+  #isRepeated({ seq }: { readonly seq: number }): boolean {
+    return this.#reported.some((message) => message.seq === seq);
   }
 
   #finish(): void {
     this.#done = true;
-    this.#messages.clear();
+    this.#messages = [];
   }
 }
 
-/** One message, from fragments in any order. */
-class Assembly {
+/** What tells a message from others. */
+interface MessageFacts {
   readonly kind: HelloKind;
+  readonly seq: number;
+  readonly length: number;
+  /** As text, which takes the least memory; null where it has not come. */
+  readonly random: string | null;
+}
+
+/**
+ * Whether a message cannot be of the same association as a known one of the same sender. That the ServerHello after a
+ * HelloRetryRequest then counts as one of another takes nothing away: both are told.
+ */
+function isOfAnother(known: MessageFacts, message: MessageFacts): boolean {
+  if (known.kind !== message.kind) return true;
+  if (known.seq === message.seq && known.length !== message.length) return true;
+  return known.random !== null && message.random !== null && known.random !== message.random;
+}
+
+/** Of a message with its header, as far as it is there. */
+function randomOf({ buffer, byteOffset, length }: Uint8Array): string | null {
+  if (length < RANDOM_END) return null;
+  return Buffer.from(buffer, byteOffset + RANDOM_START, RANDOM_END - RANDOM_START).toString('latin1');
+}
+
+/** One message, from fragments in any order. */
+class Assembly implements MessageFacts {
+  readonly kind: HelloKind;
+  readonly seq: number;
   /** Length of the body. */
   readonly length: number;
+  random: string | null = null;
+  /** When its first fragment came. */
+  readonly timeNs: bigint;
   records = 0;
   datagrams = 0;
   /** Bytes of the body that are there without a hole. */
   filled = 0;
-  /** Header and what there is of the body; a view where it came in one fragment. */
+  /** Header, body and room for more of it; a view where it came in one fragment. */
   raw: Uint8Array;
   readonly #body: StreamAssembler;
   #last: Uint8Array | null = null;
   /** Bytes behind holes that were given up. */
   #cutOff = 0;
 
-  constructor(kind: HelloKind, first: Fragment) {
+  constructor(kind: HelloKind, first: Fragment, timeNs: bigint) {
     this.kind = kind;
+    this.seq = first.seq;
     this.length = first.length;
+    this.timeNs = timeNs;
     this.raw = wholeHeader(first);
     this.#body = new StreamAssembler({ maxPendingBytes: MAX_HELLO_LENGTH });
+  }
+
+  /** Header and what there is of the body without a hole. */
+  get present(): Uint8Array {
+    return this.raw.subarray(0, DTLS_HANDSHAKE_HEADER_LENGTH + this.filled);
+  }
+
+  get heldBytes(): number {
+    return this.raw.length + this.#body.pendingBytes;
   }
 
   /** Bytes of the body that never came; some that did may stand behind them. */
@@ -262,8 +358,8 @@ function readFragment(bytes: Uint8Array, at: number, limit: number): Fragment | 
   };
 }
 
-function describe(message: Assembly, seq: number, error: string | null): DtlsHello {
-  const raw = message.raw.subarray(0, DTLS_HANDSHAKE_HEADER_LENGTH + message.filled);
+function describe(message: Assembly, error: string | null): DtlsHello {
+  const raw = message.present;
   const helloRetryRequest = message.kind === 'server' && isRetryRandom(raw, RANDOM_START);
   return {
     kind: message.kind,
@@ -273,8 +369,9 @@ function describe(message: Assembly, seq: number, error: string | null): DtlsHel
     records: message.records,
     streamOffset: null,
     sslv2: false,
-    afterRetry: seq > 0 && !helloRetryRequest,
+    afterRetry: message.seq > 0 && !helloRetryRequest,
     helloRetryRequest,
+    timeNs: message.timeNs,
     error,
   };
 }
@@ -299,3 +396,4 @@ function read24(bytes: Uint8Array, at: number): number {
 const LAST_CONTENT_TYPE = 26;
 /** Where the random lies in a message with its header. */
 const RANDOM_START = DTLS_HANDSHAKE_HEADER_LENGTH + 2;
+const RANDOM_END = RANDOM_START + 32;

@@ -75,6 +75,118 @@ test('the search ends with the ServerHello, but not with a HelloRetryRequest', (
   const [hello] = finder.push(dtlsRecord(dtlsFragment(2, 1, serverHello().subarray(4))));
   t.like(hello, { helloRetryRequest: false, afterRetry: true });
   t.true(finder.done);
+  t.deepEqual(finder.push(dtlsRecord(dtlsFragment(2, 2, serverHello().subarray(4)))), []);
+});
+
+// RFC 6347, section 4.2.8: a client may begin another association between the same ports, and its first message is number 0 again.
+// Section 4.2.1: the random stays the same where the cookie is sent back; RFC 8446, section 4.1.2: also after a HelloRetryRequest.
+const other = (byte: number): { body: Uint8Array; server: Uint8Array } => {
+  const random = new Uint8Array(32).fill(byte);
+  return {
+    body: clientHelloBody({ legacyVersion: 0xfefd, random, extensions: [extension.groups([29, 23])] }, bytes()),
+    server: serverHello({ random }).subarray(4),
+  };
+};
+const randomsOf = (found: readonly DtlsHello[]): string[] =>
+  found.map(({ kind, complete, raw, afterRetry }) =>
+    [kind, complete ? 'whole' : 'cut', raw[14]?.toString(16), ...(afterRetry ? ['after retry'] : [])].join(' '),
+  );
+
+test('a ClientHello with another random begins another association, whether the one before was answered or not', (t) => {
+  const [first, second] = [other(1).body, other(2).body];
+  const twice = [first, second].flatMap((body) => [
+    dtlsRecord(dtlsFragment(1, 0, body)),
+    dtlsRecord(dtlsFragment(1, 0, body)),
+    dtlsRecord(dtlsFragment(1, 1, body)),
+    dtlsRecord(dtlsFragment(1, 1, body)),
+  ]);
+  t.deepEqual(randomsOf(feed(twice)), [
+    'client whole 1',
+    'client whole 1 after retry',
+    'client whole 2',
+    'client whole 2 after retry',
+  ]);
+  const many = Array.from({ length: 20 }, (_, index) => dtlsRecord(dtlsFragment(1, 0, other(index + 1).body)));
+  t.is(feed(many).length, 20);
+});
+
+test('the fragments of a second association are told from those sent again, whatever their size and order', (t) => {
+  const [first, second] = [other(1).body, other(2).body];
+  const cut = fc.record({
+    cuts: fc.uniqueArray(fc.integer({ min: 1, max: first.length - 1 }), { maxLength: 8 }),
+    order: fc.infiniteStream(fc.nat()),
+  });
+  const fragments = (body: Uint8Array, { cuts, order }: { cuts: number[]; order: Iterator<number> }): Uint8Array[] => {
+    const edges = [0, ...cuts.sort((a, b) => a - b), body.length];
+    return edges
+      .slice(1)
+      .map((end, index) => dtlsRecord(dtlsFragment(1, 0, body, edges[index], end)))
+      .sort(() => (Number(order.next().value ?? 0) % 2) - 0.5);
+  };
+  fc.assert(
+    fc.property(fc.tuple(cut, cut, cut, cut), ([one, two, three, four]) => {
+      const finder = new DtlsFinder();
+      const found = [
+        ...fragments(first, one),
+        ...fragments(first, two),
+        ...fragments(second, three),
+        ...fragments(second, four),
+      ].flatMap((datagram) => finder.push(datagram));
+      t.deepEqual(randomsOf(found), ['client whole 1', 'client whole 2']);
+      t.is(finder.heldBytes, 0);
+      t.deepEqual(finder.end(), []);
+    }),
+  );
+});
+
+test('what was not whole when another association began comes out as far as it reaches', (t) => {
+  const [first, second] = [other(1).body, other(2).body];
+  const begun = dtlsRecord(dtlsFragment(1, 0, first, 0, 40));
+  t.deepEqual(randomsOf(feed([begun, dtlsRecord(dtlsFragment(1, 0, second))])), ['client cut 1', 'client whole 2']);
+  // Another length is another message, also where the random has not come.
+  const [, cut, ...more] = feed([dtlsRecord(WHOLE), dtlsRecord(dtlsFragment(1, 0, new Uint8Array(900), 500))]);
+  t.is(cut?.error, 'handshake.fragment at offset 0: 500 of 900 bytes are missing');
+  t.deepEqual(more, []);
+});
+
+test('a ServerHello with another random than the one before is of another association, and each is told once', (t) => {
+  const retry = serverHello({ random: RETRY_RANDOM }).subarray(4);
+  const hellos = (seq: number, body: Uint8Array): Uint8Array[] => [
+    dtlsRecord(dtlsFragment(2, seq, body)),
+    dtlsRecord(dtlsFragment(2, seq, body)),
+  ];
+  const once = (byte: number): Uint8Array[] => [...hellos(0, retry), ...hellos(1, other(byte).server)];
+  t.deepEqual(randomsOf(feed([...once(1), ...once(2), ...hellos(1, other(3).server), ...hellos(0, other(4).server)])), [
+    'server whole cf',
+    'server whole 1 after retry',
+    'server whole cf',
+    'server whole 2 after retry',
+    'server whole 3 after retry',
+    'server whole 4',
+  ]);
+});
+
+test('a side that was the server of one association can be the client of the next', (t) => {
+  const found = feed([
+    dtlsRecord(dtlsFragment(2, 0, other(1).server)),
+    dtlsRecord(dtlsFragment(1, 0, other(2).body)),
+    dtlsRecord(dtlsFragment(2, 0, other(3).server)),
+  ]);
+  t.deepEqual(randomsOf(found), ['server whole 1', 'client whole 2', 'server whole 3']);
+  const both = feed([2, 1].map((type) => dtlsRecord(dtlsFragment(type, 0, other(1).server))));
+  t.deepEqual(randomsOf(both), ['server whole 1', 'client whole 1']);
+});
+
+test('the time of a hello is that of its first fragment, not of one that was sent again before it', (t) => {
+  const finder = new DtlsFinder();
+  const times = [
+    WHOLE,
+    WHOLE,
+    dtlsFragment(1, 1, BODY, 30),
+    dtlsFragment(1, 1, BODY, 0, 30),
+    dtlsFragment(1, 0, other(1).body),
+  ].flatMap((fragment, index) => finder.push(dtlsRecord(fragment), BigInt(index)).map(({ timeNs }) => timeNs));
+  t.deepEqual(times, [0n, 2n, 4n]);
 });
 
 test('a hello that lacks a fragment comes out at the end as far as it reaches', (t) => {

@@ -1,59 +1,54 @@
-import { DTLS_RECORD_HEADER_LENGTH, DtlsFinder, type DtlsHello } from '../../tls/dtls.js';
-import { helloKind } from '../../tls/handshake.js';
+import { DtlsFinder, type DtlsHello } from '../../tls/dtls.js';
 import type { CapturedHello } from '../hello/captured-hello.js';
 
-/** A DTLS association: the datagrams of both directions become hellos. */
+/** The DTLS associations between two addresses and ports, one after another: the datagrams of both directions become hellos. */
 export class DtlsFlow {
+  /** Never: another association may begin (RFC 6347, section 4.2.8). */
+  readonly done = false;
   private readonly sink: (hello: CapturedHello, fromLow: boolean) => void;
   private readonly low = new DtlsFinder();
   private readonly high = new DtlsFinder();
   private answered = false;
-  /** When each direction's unfinished hello began. */
-  private readonly began: { low: bigint | null; high: bigint | null } = { low: null, high: null };
-  private bytes = 0;
 
   constructor(sink: (hello: CapturedHello, fromLow: boolean) => void) {
     this.sink = sink;
   }
 
-  /** True once the server's hello is seen, or nothing more will be found. */
-  get done(): boolean {
-    return this.answered || (this.low.done && this.high.done);
+  /** True once the server's hello is seen, or nothing more will be found of this association. */
+  get idle(): boolean {
+    return !this.unfinished && (this.answered || (this.low.done && this.high.done));
   }
 
   get unfinished(): boolean {
-    return this.bytes > 0;
+    return this.heldBytes > 0;
   }
 
-  /** Bytes kept for hellos that are not whole yet: what was taken since the last one, at most. */
+  /** Bytes kept for hellos that are not whole yet. */
   get heldBytes(): number {
-    return this.bytes;
+    return this.low.heldBytes + this.high.heldBytes;
   }
 
   /** Takes the datagram in buffer[start, end). */
   datagram(fromLow: boolean, buffer: Buffer, start: number, end: number, timeNs: () => bigint): void {
-    const side = fromLow ? 'low' : 'high';
-    const time = timeNs();
-    // Not a HelloVerifyRequest's: it comes before the hello and is none.
-    if (helloKind(buffer[start + DTLS_RECORD_HEADER_LENGTH] ?? 0) !== null) this.began[side] ??= time;
-    this.bytes += end - start;
-    for (const hello of this[side].push(buffer.subarray(start, end))) {
-      this.emit(hello, this.began[side] ?? time, fromLow);
-      this.began[side] = null;
-      this.bytes = 0;
+    const [finder, other] = fromLow ? [this.low, this.high] : [this.high, this.low];
+    const { clientRestarts } = finder;
+    const found = finder.push(buffer.subarray(start, end), timeNs());
+    if (finder.clientRestarts > clientRestarts) {
+      this.answered = false;
+      for (const hello of other.restart()) this.emit(hello, !fromLow);
     }
+    for (const hello of found) this.emit(hello, fromLow);
   }
 
   /** No more datagrams will come: hellos that were not finished come out as they are. */
   end(): void {
-    for (const side of ['low', 'high'] as const) {
-      for (const hello of this[side].end()) this.emit(hello, this.began[side] ?? 0n, side === 'low');
-    }
+    for (const hello of this.low.end()) this.emit(hello, true);
+    for (const hello of this.high.end()) this.emit(hello, false);
   }
 
-  private emit(hello: DtlsHello, timeNs: bigint, fromLow: boolean): void {
+  private emit(hello: DtlsHello, fromLow: boolean): void {
     if (hello.kind === 'server' && !hello.helloRetryRequest && hello.complete) this.answered = true;
-    const { kind, raw, complete, segments, records, sslv2, afterRetry, error } = hello;
+    const { kind, raw, complete, segments, records, sslv2, afterRetry, error, timeNs } = hello;
     const streamOffset = null;
     this.sink(
       { transport: 'dtls', kind, raw, complete, segments, records, streamOffset, sslv2, afterRetry, error, timeNs },

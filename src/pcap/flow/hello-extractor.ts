@@ -238,7 +238,7 @@ export class HelloExtractor implements PacketSink {
     flow.datagram(found > 0, buffer, offset, end, () => packet.timeNs());
     this.settle(slot, flow);
     // Another connection may come between the same ports; until then this one is the first to make room.
-    if (flow instanceof QuicFlow && !flow.done) {
+    if (!flow.done) {
       if (flow.idle) table.retire(slot);
       else table.revive(slot);
     }

@@ -2,10 +2,11 @@ import { udpPacket } from '../../../src/pcap/write/ip-packet.js';
 
 /** The datagrams between one client and one server for tests, as raw IP. */
 export class Datagrams {
-  readonly #client = { address: Uint8Array.of(10, 0, 0, 1), port: 50_000 };
+  readonly #client: { address: Uint8Array; port: number };
   readonly #server: { address: Uint8Array; port: number };
 
-  constructor(serverPort: number) {
+  constructor(serverPort: number, clientPort = 50_000) {
+    this.#client = { address: Uint8Array.of(10, 0, 0, 1), port: clientPort };
     this.#server = { address: Uint8Array.of(10, 0, 0, 2), port: serverPort };
   }
 

@@ -4,7 +4,17 @@ import test, { type ExecutionContext } from 'ava';
 import { QuicInitials } from '../../../src/pcap/write/quic-initial.js';
 import { testUnless } from '../../left-out.js';
 import { temporaryFolder } from '../../snapshot/sample.js';
-import { bytes, clientHello, clientHelloBody, dtlsFragment, dtlsRecord, extension } from '../../tls/wire.js';
+import {
+  bytes,
+  clientHello,
+  clientHelloBody,
+  dtlsFragment,
+  dtlsRecord,
+  extension,
+  RANDOM,
+  RETRY_RANDOM,
+  serverHello,
+} from '../../tls/wire.js';
 import { extract, pcapOf, rowsOf } from '../captures.js';
 import { reasonAgainstTshark, tsharkFields } from '../tshark.js';
 import { Datagrams } from './datagrams.js';
@@ -50,8 +60,77 @@ test('ports between which too many QUIC packets came that no key opens are given
 });
 
 /** A ClientHello of DTLS. */
-const dtlsHello = (name: string): Uint8Array =>
-  clientHelloBody({ legacyVersion: 0xfefd, extensions: [extension.serverName(name)] }, bytes());
+const dtlsHello = (name: string, random = RANDOM, cookie = bytes()): Uint8Array =>
+  clientHelloBody({ legacyVersion: 0xfefd, random, extensions: [extension.serverName(name)] }, cookie);
+
+/** An association with a HelloVerifyRequest, as RFC 6347, section 4.2.1 has it. */
+function association(wire: Datagrams, name: string, byte: number): Buffer[] {
+  const random = RANDOM.map((each) => each ^ byte);
+  const cookie = bytes(1, 2, 3, byte);
+  const answer = serverHello({ legacyVersion: 0xfefd, random, cipherSuites: [0xc02f], extensions: [[23, bytes()]] });
+  return [
+    wire.from('client', dtlsRecord(dtlsFragment(1, 0, dtlsHello(name, random)))),
+    wire.from('server', dtlsRecord(dtlsFragment(3, 0, Buffer.concat([bytes(0xfe, 0xfd, cookie.length), cookie])))),
+    wire.from('client', dtlsRecord(dtlsFragment(1, 1, dtlsHello(name, random, cookie)))),
+    wire.from('server', dtlsRecord(dtlsFragment(2, 1, answer.subarray(4)))),
+  ];
+}
+
+testUnless(
+  reasonAgainstTshark(),
+  'one DTLS association after another between the same ports are read as tshark reads them',
+  async (t) => {
+    const wire = new Datagrams(5684);
+    const three = ['first.test', 'second.test', 'third.test'].flatMap((name, index) =>
+      association(wire, name, index + 1),
+    );
+    const names = ['first.test', 'first.test', 'second.test', 'second.test', 'third.test', 'third.test'];
+    await assertAsTshark(t, 'dtls', three, names);
+    const oneSide = three.filter((_, index) => index % 2 === 1);
+    await assertAsTshark(t, 'dtls', oneSide, []);
+  },
+);
+
+testUnless(
+  reasonAgainstTshark(),
+  'DTLS hellos that nobody answers, or only with a HelloRetryRequest, are told apart by their random',
+  async (t) => {
+    const wire = new Datagrams(5684);
+    const names = ['try1.test', 'try2.test', 'try3.test'];
+    const attempts = names.map((name, index) =>
+      wire.from(
+        'client',
+        dtlsRecord(
+          dtlsFragment(
+            1,
+            0,
+            dtlsHello(
+              name,
+              RANDOM.map((each) => each ^ index),
+            ),
+          ),
+        ),
+      ),
+    );
+    await assertAsTshark(t, 'dtls', attempts, names);
+    const retry = serverHello({ legacyVersion: 0xfefd, random: RETRY_RANDOM, extensions: [[43, bytes(0xfe, 0xfc)]] });
+    const refused = attempts.flatMap((hello) => [
+      hello,
+      wire.from('server', dtlsRecord(dtlsFragment(2, 0, retry.subarray(4)))),
+    ]);
+    await assertAsTshark(t, 'dtls', refused, names);
+  },
+);
+
+test('associations that were answered make room, and that is no loss', (t) => {
+  const packets = Array.from({ length: 1000 }, (_, index) =>
+    association(new Datagrams(5684, 10_000 + index), 'a.test', 1),
+  );
+  const hellos: string[] = [];
+  const { flowsGivenUp } = extract(pcapOf(101, packets.flat()), ({ kind }) => hellos.push(kind), { maxFlows: 128 });
+  t.is(flowsGivenUp, 0);
+  t.is(hellos.length, 3000);
+});
 
 testUnless(reasonAgainstTshark(), 'a DTLS hello behind an alert in the same datagram is found', async (t) => {
   const alert = dtlsRecord(bytes(2, 40), { type: 21 });
