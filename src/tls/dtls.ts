@@ -25,13 +25,6 @@ export interface DtlsHello extends Omit<FoundHello, 'streamOffset'> {
   readonly timeNs: bigint;
 }
 
-export interface DtlsFinderOptions {
-  /** Datagrams looked at that belong to no hello; then the search ends. */
-  readonly datagramBudget?: number;
-  /** Hellos put together at once, and reported at all. */
-  readonly maxHellos?: number;
-}
-
 /** type, version, epoch, sequence number and length (RFC 6347, section 4.1). */
 export const DTLS_RECORD_HEADER_LENGTH = 13;
 
@@ -70,19 +63,11 @@ export function holdsDtlsHello(datagram: Uint8Array): boolean {
 export class DtlsFinder {
   /** How often a ClientHello began another association than the one before. */
   clientRestarts = 0;
-  readonly #datagramBudget: number;
-  readonly #maxHellos: number;
-  #idle = 0;
   #done = false;
   /** What is put together, at most one of each message_seq. */
   #messages: Assembly[] = [];
   /** What was told of the association: the same again is no other hello. */
   #reported: MessageFacts[] = [];
-
-  constructor(options: DtlsFinderOptions = {}) {
-    this.#datagramBudget = options.datagramBudget ?? 24;
-    this.#maxHellos = options.maxHellos ?? 4;
-  }
 
   /** True once nothing more will be found of this association; another one begins anew. */
   get done(): boolean {
@@ -97,14 +82,12 @@ export class DtlsFinder {
   /** Takes the payload of a datagram. `raw` of what it returns may be a view into it. */
   push(datagram: Uint8Array, timeNs = 0n): DtlsHello[] {
     const found: DtlsHello[] = [];
-    let touched = false;
     for (let at = 0; at < datagram.length;) {
       const record = readRecord(datagram, at);
       if (record === null) break;
-      if (isHandshake(record)) touched = this.#takeRecord(datagram, record, timeNs, found) || touched;
+      if (isHandshake(record)) this.#takeRecord(datagram, record, timeNs, found);
       at = record.end;
     }
-    if (!touched && ++this.#idle >= this.#datagramBudget) this.#finish();
     return found;
   }
 
@@ -112,7 +95,6 @@ export class DtlsFinder {
   restart(): DtlsHello[] {
     const found = this.end();
     this.#reported = [];
-    this.#idle = 0;
     this.#done = false;
     return found;
   }
@@ -129,8 +111,7 @@ export class DtlsFinder {
     return found;
   }
 
-  #takeRecord(datagram: Uint8Array, record: DtlsRecord, timeNs: bigint, found: DtlsHello[]): boolean {
-    let touched = false;
+  #takeRecord(datagram: Uint8Array, record: DtlsRecord, timeNs: bigint, found: DtlsHello[]): void {
     const counted = new Set<Assembly>();
     for (let at = record.start; at < record.end;) {
       const fragment = readFragment(datagram, at, record.end);
@@ -138,7 +119,6 @@ export class DtlsFinder {
       at = fragment.end;
       const kind = helloKind(fragment.type);
       if (kind === null) continue;
-      touched = true;
       const { seq, length } = fragment;
       this.#assign({ kind, seq, length, random: fragment.offset === 0 ? randomOf(fragment.message) : null }, found);
       const message = this.#messageOf(fragment, kind, timeNs);
@@ -153,7 +133,6 @@ export class DtlsFinder {
       }
       if (message.filled === message.length) this.#complete(message, found);
     }
-    return touched;
   }
 
   /** Begins anew where a message is not of the association that is looked at. */
@@ -176,7 +155,7 @@ export class DtlsFinder {
     const known = this.#messages.find((message) => message.seq === seq);
     if (known !== undefined) return known;
     const begun = this.#messages.filter((message) => !this.#isRepeated(message)).length;
-    if (!this.#isRepeated(fragment) && this.#reported.length + begun >= this.#maxHellos) return null;
+    if (!this.#isRepeated(fragment) && this.#reported.length + begun >= MAX_HELLOS) return null;
     const made = new Assembly(kind, fragment, timeNs);
     this.#messages = [...this.#messages, made];
     return made;
@@ -192,7 +171,7 @@ export class DtlsFinder {
     // An array of one has room for one; most have no more, and a push makes room for seventeen.
     this.#reported = [...this.#reported, { kind, seq, length, random }];
     const answered = hello.kind === 'server' && !hello.helloRetryRequest;
-    if (answered || this.#reported.length >= this.#maxHellos) this.#finish();
+    if (answered || this.#reported.length >= MAX_HELLOS) this.#finish();
   }
 
   /** Whether a message was told before, as far as can be said. */
@@ -392,6 +371,8 @@ function read24(bytes: Uint8Array, at: number): number {
   return ((bytes[at] ?? 0) << 16) | ((bytes[at + 1] ?? 0) << 8) | (bytes[at + 2] ?? 0);
 }
 
+/** Hellos of one association and direction, put together at once and reported at all. */
+const MAX_HELLOS = 4;
 /** Heartbeat, connection id and acknowledgement (RFC 9147, section 4) travel beside the four of TLS. */
 const LAST_CONTENT_TYPE = 26;
 /** Where the random lies in a message with its header. */

@@ -122,6 +122,14 @@ testUnless(
   },
 );
 
+testUnless(reasonAgainstTshark(), 'a DTLS hello behind many HelloVerifyRequests is found', async (t) => {
+  const wire = new Datagrams(5684);
+  const [hello, refusal, again, answer] = association(wire, 'late.test', 1);
+  if (!hello || !refusal || !again || !answer) throw new Error('an association has four datagrams');
+  const refusals = Array.from({ length: 40 }, () => refusal);
+  await assertAsTshark(t, 'dtls', [hello, ...refusals, again, answer], ['late.test', 'late.test']);
+});
+
 test('associations that were answered make room, and that is no loss', (t) => {
   const packets = Array.from({ length: 1000 }, (_, index) =>
     association(new Datagrams(5684, 10_000 + index), 'a.test', 1),
