@@ -1,4 +1,5 @@
 import type { Confidence } from '../intel/confidence.js';
+import { extentOf, feedGaps } from '../intel/feed-gaps.js';
 import { IndicatorIndex } from '../intel/indicator-index.js';
 import { ja4Forms } from '../intel/ja4-forms.js';
 import type { Feed } from '../intel/load.js';
@@ -70,6 +71,10 @@ export async function diffSnapshots(
     findings: comparedFindings(one.findings, other.findings),
     hits: other.hits,
     notCompared: [
+      ...feedGaps({ feeds: feeds.map(extentOf), notCompared: [] }).map((reason): Diff['notCompared'][number] => ({
+        category: 'feed',
+        reason,
+      })),
       ...index.notCompared.map(({ count, type, reason }): Diff['notCompared'][number] => ({
         category: 'feed',
         reason: `${count} ${type}: ${reason}`,

@@ -1,4 +1,5 @@
 import { counted } from '../counted.js';
+import { feedGaps } from '../intel/feed-gaps.js';
 import type { ReplaySummary } from './replay.js';
 
 /** The lines that say what a replay was a replay of, and whether what was recorded is what the raw bytes say. */
@@ -11,7 +12,7 @@ export function replayReport(summary: ReplaySummary): string[] {
     ...(hits.total > 0
       ? [`${counted(hits.total, 'hit')}: ${hits.high} high, ${hits.medium} medium, ${hits.low} low`]
       : []),
-    ...summary.notCompared.map(({ count, type, reason }) => `not compared: ${count} ${type}, ${reason}`),
+    ...feedGaps(summary),
     ...(processesLeftOut > 0 ? [`${counted(processesLeftOut, 'process', 'processes')} more than are told here`] : []),
     'the signature and the digests that it covers are checked by tlsnap verify',
   ];

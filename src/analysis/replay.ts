@@ -1,5 +1,6 @@
 import type { Confidence } from '../intel/confidence.js';
-import { IndicatorIndex, type NotCompared } from '../intel/indicator-index.js';
+import { type ComparedFeeds, extentOf } from '../intel/feed-gaps.js';
+import { IndicatorIndex } from '../intel/indicator-index.js';
 import { ja4Forms } from '../intel/ja4-forms.js';
 import type { Hit } from '../intel/hit.js';
 import type { Feed } from '../intel/load.js';
@@ -23,7 +24,7 @@ export interface ReplayOptions {
   readonly identities?: Identities;
 }
 
-export interface ReplaySummary {
+export interface ReplaySummary extends ComparedFeeds {
   readonly snapshot: string;
   readonly manifestSha256: string;
   readonly source: Manifest['source'];
@@ -39,7 +40,6 @@ export interface ReplaySummary {
   /** More processes than are kept in memory: they neither appear nor vanish. */
   readonly processesLeftOut: number;
   readonly hits: Readonly<Record<Confidence | 'total', number>>;
-  readonly notCompared: readonly NotCompared[];
   readonly coverage: Manifest['coverage'];
 }
 
@@ -67,6 +67,7 @@ export async function replaySnapshot(path: string, options: ReplayOptions, onEve
     hits: player.hits,
     processes: processes.size,
     processesLeftOut: processes.leftOut,
+    feeds: options.feeds.map(extentOf),
     notCompared: index.notCompared,
     coverage: snapshot.manifest.coverage,
   };

@@ -3,6 +3,7 @@ import { BaseCommand, sharedFlags } from '../command.js';
 import { counted } from '../counted.js';
 import { EXIT } from '../failure.js';
 import { identityFlag } from '../flags.js';
+import { feedGaps } from '../intel/feed-gaps.js';
 import { PLAIN_LIST_TYPES } from '../intel/shapes/plain-list.js';
 import { REPORT_FORMATS, REPORT_TABLES } from '../report/formats.js';
 import { askPassphrase } from '../snapshot/ask-passphrase.js';
@@ -65,12 +66,8 @@ export default class Report extends BaseCommand {
     if (result.hits.total > 0) this.found();
     if (!flags.quiet && !this.jsonEnabled()) {
       const { total, high, medium, low } = result.hits;
-      const { notCompared, notes } = result;
       if (flags.feed) this.logToStderr(`${counted(total, 'hit')}: ${high} high, ${medium} medium, ${low} low`);
-      for (const { count, type, reason } of notCompared) {
-        this.logToStderr(printable(`not compared: ${count} ${type}, ${reason}`));
-      }
-      for (const note of notes) this.logToStderr(printable(note));
+      for (const line of [...feedGaps(result), ...result.notes]) this.logToStderr(printable(line));
     }
     return result;
   }

@@ -1,4 +1,5 @@
 import { counted } from '../counted.js';
+import { feedGaps } from './feed-gaps.js';
 import type { MatchSummary, SnapshotSummary } from './match-snapshots.js';
 
 /** The lines that make "no match" mean something: what was compared, what was not, and what the snapshots never saw. */
@@ -11,13 +12,7 @@ export function matchReport(summary: MatchSummary): string[] {
   return [
     `${result}; compared ${counted(compared.handshakes, 'handshake')} and ${counted(compared.processes, 'executable')} ` +
       `with ${counted(compared.indicators, 'indicator')}`,
-    ...summary.feeds.flatMap(({ path, problemCount, indicators, formatName }) => [
-      ...(problemCount > 0
-        ? [`${path}: ${counted(problemCount, 'entry', 'entries')} not understood, see feed check`]
-        : []),
-      ...(indicators === 0 ? [`${path}: ${formatName}, without any indicator`] : []),
-    ]),
-    ...summary.notCompared.map(({ count, type, reason }) => `not compared: ${count} ${type}, ${reason}`),
+    ...feedGaps(summary),
     ...(summary.pairsForgotten > 0
       ? [`${summary.pairsForgotten} half-met pairs had to be forgotten: too many connections at once`]
       : []),

@@ -1,3 +1,4 @@
+import type { ComparedFeeds } from '../intel/feed-gaps.js';
 import type { Hit } from '../intel/hit.js';
 import type { RowMember } from '../snapshot/members.js';
 import type { Batch, Lines } from '../snapshot/reader.js';
@@ -16,8 +17,8 @@ export interface Renderer {
    * snapshot is for messages.
    */
   readonly lines?: (snapshot: string) => LineRenderer;
-  /** What stands after the last one. */
-  end(): Iterable<Chunk>;
+  /** What stands after the last one. `compared` says how much of the feeds the hits are hits of. */
+  end(compared: ComparedFeeds): Iterable<Chunk>;
   /** Rows that could not be written, and why; told to the user. */
   readonly notes?: () => readonly string[];
 }

@@ -1,4 +1,4 @@
-import type { NotCompared } from '../intel/indicator-index.js';
+import { type ComparedFeeds, extentOf, type FeedExtent } from '../intel/feed-gaps.js';
 import type { Feed } from '../intel/load.js';
 import type { RowMember } from '../snapshot/members.js';
 import type { Snapshot } from '../snapshot/reader.js';
@@ -7,11 +7,10 @@ import { type HitCounts, Marks } from './marks.js';
 import type { Chunk, LineRenderer, MarkedBatch, MarkedLines, RenderedLines, Renderer } from './renderer.js';
 
 /** What was written, known when the last chunk was taken. */
-export interface ReportSummary {
+export interface ReportSummary extends ComparedFeeds {
   /** Rows read, by member. */
   readonly rows: Readonly<Partial<Record<RowMember, number>>>;
   readonly hits: HitCounts;
-  readonly notCompared: readonly NotCompared[];
   /** What the file does not show, one sentence each. */
   readonly notes: readonly string[];
 }
@@ -25,6 +24,7 @@ export class Report {
   readonly #renderer: Renderer;
   readonly #render: RenderLines;
   readonly #marks: Marks;
+  readonly #feeds: readonly FeedExtent[];
   readonly #rows: Partial<Record<RowMember, number>> = {};
 
   /** @param render renders the lines of a member, in their order; without it that is done where they are read */
@@ -33,6 +33,7 @@ export class Report {
     this.#renderer = renderer;
     this.#render = render;
     this.#marks = new Marks(feeds);
+    this.#feeds = feeds.map(extentOf);
   }
 
   async *chunks(): AsyncGenerator<Chunk, void> {
@@ -40,7 +41,8 @@ export class Report {
     if (head.length > 0) yield head;
     const render = this.#renderer.lines?.(this.#snapshot.name);
     yield* render ? this.#ofLines(render) : this.#ofRows();
-    for (const chunk of this.#renderer.end()) if (chunk.length > 0) yield chunk;
+    const { notCompared } = this.#marks;
+    for (const chunk of this.#renderer.end({ feeds: this.#feeds, notCompared })) if (chunk.length > 0) yield chunk;
   }
 
   async *#ofLines(render: LineRenderer): AsyncGenerator<Chunk, void> {
@@ -89,6 +91,7 @@ export class Report {
     return {
       rows: this.#rows,
       hits,
+      feeds: this.#feeds,
       notCompared,
       notes: [
         ...unseen.map(

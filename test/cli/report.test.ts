@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { copyFile, readFile, writeFile } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
@@ -6,6 +6,7 @@ import { parse } from 'csv-parse/sync';
 import { execa } from 'execa';
 import { REPORT_FORMATS } from '../../src/report/formats.js';
 import { writeReport } from '../../src/write-report.js';
+import type { PageData } from '../../src/report/html/page-data.js';
 import { HOSTILE_NAMES, writeHostileSnapshot } from '../report/hostile-snapshot.js';
 import { temporaryFolder, writeSample } from '../snapshot/sample.js';
 import { runCli } from './run-cli.js';
@@ -132,6 +133,64 @@ test('a hit is told in every format or in a note, exits 1, and --table matches h
   const matches = await runCli(['report', snapshot, '--format', 'csv', '--table', 'matches', '--feed', feed]);
   t.is(matches.exitCode, 1);
   t.is(parse(matches.stdout, { columns: true }).length, csv.length);
+});
+
+test('what of the feeds was not compared is told by every command, in the words of match, and its exit code stays', async (t) => {
+  const { folder, snapshot } = await hostile(t);
+  const rules = join(folder, 'pass.rules');
+  // A rule that lets pass is left out, so this feed has nothing to compare.
+  await writeFile(rules, `pass tls any any -> any any (ja3.hash; content:"${'0'.repeat(32)}"; sid:1;)\n`);
+  const misp = join(PROJECT, 'fixtures/feeds/misp-event.json');
+  const feeds = ['--feed', misp, '--feed', rules];
+  const gaps = [
+    `${misp}: 1 entry not understood, see feed check`,
+    `${rules}: Suricata rules, without any indicator`,
+    'not compared: 1 ja4s, not supported: licence (FoxIO License 1.1)',
+  ];
+  // The names of this snapshot are not those of its raw bytes, so that a replay of it exits 1 anyway.
+  for (const [code, ...args] of [
+    [0, 'match', snapshot],
+    [0, 'report', snapshot, '--format', 'zeek'],
+    [1, 'replay', snapshot],
+  ] as const) {
+    const { stderr, exitCode } = await runCli([...args, ...feeds]);
+    t.is(exitCode, code, args[0]);
+    for (const gap of gaps) t.true(stderr.split('\n').includes(gap), `${args[0]}: ${gap}`);
+  }
+  const { stderr, exitCode } = await runCli(['diff', snapshot, snapshot, ...feeds]);
+  t.is(exitCode, 0);
+  for (const gap of gaps.slice(0, 2)) t.true(stderr.split('\n').includes(`not compared: feed: ${gap}`), gap);
+  const json = JSON.parse((await runCli(['replay', snapshot, ...feeds, '--json'])).stdout) as { feeds: object[] };
+  t.like(json.feeds[0], { path: misp, problemCount: 1 });
+});
+
+test('a page says that nothing is named by the feeds only where all of them was compared', async (t) => {
+  const { folder, snapshot } = await hostile(t);
+  const [whole, part] = [join(folder, 'whole.txt'), join(folder, 'part.txt')];
+  await writeFile(whole, 'web.invalid\n');
+  // The SHA-1 of a certificate is understood, and no hello has it.
+  await writeFile(part, `web.invalid\n${'a'.repeat(40)}\n`);
+  const hits = async (feed: string) => {
+    const output = `${feed}.html`;
+    await writeReport({ snapshot, format: 'html', table: undefined, feeds: [feed], as: undefined, output });
+    const text = /<script[^>]* id="data"[^>]*>(.*?)<\/script>/s.exec(await readFile(output, 'utf8'))?.[1] ?? '';
+    const { figures, tables } = JSON.parse(text) as Pick<PageData, 'figures' | 'tables'>;
+    return {
+      tone: figures.find(({ label }) => label === 'feed hits')?.tone,
+      note: tables.find(({ id }) => id === 'hits')?.note ?? '',
+    };
+  };
+  const all = await hits(whole);
+  t.is(all.tone, 'good');
+  t.regex(all.note, /^Nothing in the snapshot is named by the feeds\./);
+  const some = await hits(part);
+  t.is(some.tone, 'warn');
+  t.regex(some.note, /named by what was compared of the feeds.*not compared: 1 sha1, a snapshot holds the SHA-256/);
+  const misp = join(folder, 'misp-event.json');
+  await copyFile(join(PROJECT, 'fixtures/feeds/misp-event.json'), misp);
+  const broken = await hits(misp);
+  t.is(broken.tone, 'warn');
+  t.regex(broken.note, /misp-event\.json: 1 entry not understood, see feed check/);
 });
 
 test('what makes no sense is a usage error, and nothing is left where a report fails', async (t) => {

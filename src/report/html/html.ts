@@ -1,4 +1,5 @@
 import type { Finding } from '../../analysis/finding.js';
+import { type ComparedFeeds, feedGaps } from '../../intel/feed-gaps.js';
 import type { Hit } from '../../intel/hit.js';
 import { formatEndpoint } from '../../snapshot/address-text.js';
 import type { Snapshot } from '../../snapshot/reader.js';
@@ -77,8 +78,9 @@ class Page implements Renderer {
     return '';
   }
 
-  *end(): Generator<string> {
-    yield* pageDocument(this.#data(), this.#options.chart);
+  *end({ feeds, notCompared }: ComparedFeeds): Generator<string> {
+    const named = feeds.map((feed) => ({ ...feed, path: fileName(feed.path) }));
+    yield* pageDocument(this.#data(feedGaps({ feeds: named, notCompared })), this.#options.chart);
   }
 
   #handshake(row: Handshake, hits: readonly Hit[]): void {
@@ -89,18 +91,18 @@ class Page implements Renderer {
     this.#handshakes.add(() => handshakeRow(row, hits, this.#day), hits.length > 0 || row.error !== null);
   }
 
-  #data(): PageData {
+  #data(gaps: readonly string[]): PageData {
     const { manifest } = this.#snapshot;
     const { window, tool, host } = manifest;
     return {
       title: `TLS handshakes ${host ? `on ${shown(host.hostname)}` : 'of a capture file'}`,
       subtitle: `${brief(window.start)} to ${brief(window.end)} UTC`,
-      figures: this.#figures(),
+      figures: this.#figures(gaps),
       facts: caseFacts(this.#snapshot),
       coverage: coverageLines(manifest),
       timeline: this.#histogram.timeline(),
       tree: this.#processes.tree(this.#groups),
-      tables: this.#tables(),
+      tables: this.#tables(gaps),
       footer: [
         `Snapshot made by ${shown(tool.name)} ${shown(tool.version)}. This page is derived from it and proves nothing by itself: tlsnap verify checks the snapshot.`,
         'Names of processes, servers and files were chosen by whoever ran or named them; characters that cannot be seen are written as escapes such as \\x1b and \\u{202e}. Times are UTC.',
@@ -108,7 +110,8 @@ class Page implements Renderer {
     };
   }
 
-  #figures(): Figure[] {
+  /** `gaps` is what of the feeds was not compared. */
+  #figures(gaps: readonly string[]): Figure[] {
     const { findings, compared } = this.#options;
     const { coverage } = this.#snapshot.manifest;
     const lost = Object.values(coverage.lossesByKind).reduce((sum, each) => sum + each, 0);
@@ -119,14 +122,14 @@ class Page implements Renderer {
       { label: 'client fingerprints', value: this.#prints.distinct, tone: 'plain' },
       { label: 'findings', value: count(findings.length), tone: findings.length > 0 ? 'warn' : 'good' },
       compared
-        ? { label: 'feed hits', value: count(hits), tone: hits > 0 ? 'bad' : 'good' }
+        ? { label: 'feed hits', value: count(hits), tone: hits > 0 ? 'bad' : gaps.length > 0 ? 'warn' : 'good' }
         : { label: 'feed hits', value: 'not compared', tone: 'plain' },
       { label: 'events lost', value: count(lost), tone: lost > 0 ? 'bad' : 'good' },
     ];
   }
 
-  #tables(): Table[] {
-    const { findings, compared } = this.#options;
+  #tables(gaps: readonly string[]): Table[] {
+    const { findings } = this.#options;
     const kept = findings.slice(0, MAX_FINDINGS);
     const findingNote =
       findings.length === 0
@@ -134,19 +137,24 @@ class Page implements Renderer {
         : findings.length > kept.length
           ? `${count(findings.length - kept.length)} more findings are left out of this page.`
           : null;
-    const hitNote = !compared
-      ? 'No feed was compared: report --feed FILE does.'
-      : this.#counts.hits === 0
-        ? 'Nothing in the snapshot is named by the feeds. That is a statement about what was recorded; see coverage.'
-        : this.#hits.note('hits');
     return [
       table('findings', 'Findings', FINDING_COLUMNS, kept.map(findingRow), findingNote),
-      table('hits', 'Feed hits', HIT_COLUMNS, this.#hits.rows.sort(byConfidence), hitNote),
+      table('hits', 'Feed hits', HIT_COLUMNS, this.#hits.rows.sort(byConfidence), this.#hitNote(gaps)),
       table('handshakes', 'Hellos', HANDSHAKE_COLUMNS, this.#handshakes.rows, this.#handshakes.note('hellos')),
       table('fingerprints', 'Fingerprints', PRINT_COLUMNS, this.#prints.rows(), this.#prints.note()),
       table('map', "Kernel's map of fingerprints", MAP_COLUMNS, this.#map.rows, this.#map.note('entries')),
       table('sockets', 'Sockets', SOCKET_COLUMNS, this.#sockets.rows, this.#sockets.note('sockets')),
     ];
+  }
+
+  #hitNote(gaps: readonly string[]): string | null {
+    if (!this.#options.compared) return 'No feed was compared: report --feed FILE does.';
+    const left =
+      gaps.length === 0 ? null : `Not all of the feeds was compared: ${gaps.map((gap) => shown(gap)).join('; ')}.`;
+    if (this.#counts.hits > 0) return [this.#hits.note('hits'), left].filter((part) => part !== null).join(' ') || null;
+    return left === null
+      ? 'Nothing in the snapshot is named by the feeds. That is a statement about what was recorded; see coverage.'
+      : `Nothing in the snapshot is named by what was compared of the feeds; see coverage too. ${left}`;
   }
 }
 
@@ -174,7 +182,7 @@ function hitRow({ confidence, time, indicator, feed, process, serverName, flow, 
     process?.pid == null ? null : `${shown(process.exe ?? process.comm ?? '?')} (${process.pid})`,
     shownOrNull(serverName ?? (flow && formatEndpoint(flow.dst, flow.dstPort))),
     shown(why.join('; '), 600),
-    shown(`${feed.slice(feed.lastIndexOf('/') + 1)}, line ${line}`),
+    shown(`${fileName(feed)}, line ${line}`),
   ];
 }
 
@@ -212,6 +220,10 @@ function socketRow({ when, proto, state, local, remote, owners }: Socket): Cell[
     shownOrNull(remote && formatEndpoint(remote.address, remote.port)),
     names.length === 0 ? null : shown(names.join(', ')),
   ];
+}
+
+function fileName(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1);
 }
 
 /** The most certain first, and of equally certain ones in the order they came. */
