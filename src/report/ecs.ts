@@ -79,7 +79,7 @@ function document(row: Handshake, client: ClientSide | null, hits: readonly Hit[
     }),
     tls: tlsFields(row, client, serverName),
     tlsnap: ownFields(row, client),
-    ...(hits.length > 0 && { threat: { enrichments: hits.map(enrichment) } }),
+    ...(hits.length > 0 && { threat: { enrichments: hits.map((hit) => enrichment(hit, kind)) } }),
   };
 }
 
@@ -115,6 +115,8 @@ function ownFields(row: Handshake, client: ClientSide | null): object {
     cgroup: row.process?.cgroup,
     netns: row.flow.netns,
     ja3_sha256: fingerprints?.ja3Sha256,
+    ja3_string: fingerprints?.ja3String,
+    ja3s_string: fingerprints?.ja3sString,
     ja4: row.kind === 'client' ? fingerprints?.ja4 : client?.ja4,
     ja4_r: fingerprints?.ja4r,
     offered_version: row.kind === 'client' ? tls?.version : null,
@@ -126,15 +128,17 @@ function ownFields(row: Handshake, client: ClientSide | null): object {
   });
 }
 
-/** A hit, in the form that Elastic's indicator match rules leave behind. */
-function enrichment({ confidence, feed, indicator, matched, why }: Hit): object {
+/** A hit, in the form that Elastic's indicator match rules leave behind: `matched` is a field of the document, and what is in it. */
+function enrichment({ confidence, feed, indicator, matched, why }: Hit, kind: Handshake['kind']): object {
+  // Source is who opened the connection, and a ServerHello flows towards it.
+  const field = (kind === 'server' && SERVER_FLOW[matched.field]) || matched.field;
   return {
     indicator: compact({
       confidence: `${confidence.charAt(0).toUpperCase()}${confidence.slice(1)}`,
       description: indicator.description,
       provider: feed,
     }),
-    matched: { atomic: indicator.value, field: ECS_FIELDS[matched.field] ?? `tlsnap.${matched.field}`, type: 'tlsnap' },
+    matched: { atomic: matched.value, field: ECS_FIELDS[field] ?? field, type: 'tlsnap' },
     tlsnap: { line: indicator.line, type: indicator.type, why },
   };
 }
@@ -150,7 +154,13 @@ const ECS_VERSION = '8.17.0';
 const ECS_FIELDS: Readonly<Record<string, string>> = {
   ja3: 'tls.client.ja3',
   ja3s: 'tls.server.ja3s',
+  ja3Sha256: 'tlsnap.ja3_sha256',
+  ja3String: 'tlsnap.ja3_string',
+  ja3sString: 'tlsnap.ja3s_string',
+  ja4: 'tlsnap.ja4',
+  ja4r: 'tlsnap.ja4_r',
   serverName: 'tls.client.server_name',
   'flow.src': 'source.ip',
   'flow.dst': 'destination.ip',
 };
+const SERVER_FLOW: Readonly<Record<string, string>> = { 'flow.src': 'flow.dst', 'flow.dst': 'flow.src' };

@@ -107,7 +107,7 @@ function processObject({ pid, tid, comm, exe, ppid, uid }: NonNullable<Handshake
 function enrichment({ confidence, feed, indicator, matched, why }: Hit): object {
   return {
     name: matched.field,
-    value: indicator.value,
+    value: matched.value,
     type: 'tlsnap-hit',
     provider: feed,
     data: { confidence, line: indicator.line, type: indicator.type, description: indicator.description, why },

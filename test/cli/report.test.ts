@@ -8,6 +8,7 @@ import { REPORT_FORMATS } from '../../src/report/formats.js';
 import { writeReport } from '../../src/write-report.js';
 import type { PageData } from '../../src/report/html/page-data.js';
 import { HOSTILE_NAMES, writeHostileSnapshot } from '../report/hostile-snapshot.js';
+import { madeHello, makeSnapshot } from '../analysis/made-snapshot.js';
 import { temporaryFolder, writeSample } from '../snapshot/sample.js';
 import { runCli } from './run-cli.js';
 
@@ -90,6 +91,82 @@ test('ecs has the fields of the schema, and JA4 in a namespace of its own', asyn
   t.regex(server?.tls.cipher ?? '', /^TLS_/);
   t.is(typeof server?.source.port, 'number');
   t.notRegex(JSON.stringify(documents), /:null\b/, 'what is not known is left out');
+});
+
+// ECS 8.17: matched.field is the field that was matched, and matched.atomic the value that matched in it. A pair's
+// halves are joined by ` + ` in its own value, which no field holds.
+test('what an enrichment of ecs matched is in the field of its document that it names, and ocsf has the value', async (t) => {
+  const snapshot = await imported(t);
+  const table = (await report(t, [snapshot, '--format', 'csv'])).stdout;
+  const rows = parse<Record<string, string>>(table, { columns: true });
+  const server = rows.find(({ ja3s }) => ja3s !== '');
+  const port = server?.['dst_port'];
+  const client = rows.find(({ kind, src_port, server_name }) => kind === 'client' && src_port === port && server_name !== ''); // prettier-ignore
+  const value = (row: Record<string, string> | undefined, column: string) => row?.[column] ?? '';
+  const folder = await temporaryFolder(t);
+  const feed = (name: string, text: string) => writeFile(join(folder, name), text).then(() => join(folder, name));
+  const feeds = [
+    await feed('ja3', ['ja3', 'ja3_sha256', 'ja4', 'ja4_r', 'server_name'].map((column) => `${value(client, column)}\n`).join('')), // prettier-ignore
+    await feed('ja3s.rules', `alert tls any any -> any any (ja3s.hash; content:"${value(server, 'ja3s')}"; sid:1;)\n`),
+    await feed('pair.rules', `alert tls any any -> any any (ja3.hash; content:"${value(client, 'ja3')}"; ja3s.hash; content:"${value(server, 'ja3s')}"; sid:2;)\n`), // prettier-ignore
+    await feed('strings.lst', `${Buffer.from(value(client, 'ja3_string')).toString('base64')}\n`),
+  ];
+  const read = async (format: 'ecs' | 'ocsf') => {
+    const output = join(folder, format);
+    await writeReport({ snapshot, format, table: undefined, feeds, as: undefined, output });
+    return lines(await readFile(output, 'utf8'));
+  };
+  const seen = new Set<string>();
+  for (const document of (await read('ecs')) as unknown as Enriched[]) {
+    for (const { matched, tlsnap } of document.threat?.enrichments ?? []) {
+      t.is(at(document, matched.field), matched.atomic, `${document.event.action}: ${matched.field}`);
+      seen.add(`${document.event.action} ${tlsnap.type} ${matched.field}`);
+    }
+  }
+  for (const expected of [
+    'tls-client-hello ja3 tls.client.ja3',
+    'tls-client-hello ja3Sha256 tlsnap.ja3_sha256',
+    'tls-client-hello ja3String tlsnap.ja3_string',
+    'tls-client-hello ja4 tlsnap.ja4',
+    'tls-client-hello ja4r tlsnap.ja4_r',
+    'tls-client-hello serverName tls.client.server_name',
+    'tls-server-hello ja3s tls.server.ja3s',
+    'tls-server-hello pair tls.server.ja3s',
+  ]) {
+    t.true(seen.has(expected), `${expected} of ${[...seen].join(', ')}`);
+  }
+  const enrichments = (await read('ocsf')).flatMap((event) => (event['enrichments'] ?? []) as OcsfEnrichment[]);
+  const pair = enrichments.find(({ data }) => data.type === 'pair');
+  t.like(pair, { name: 'ja3s', value: value(server, 'ja3s') });
+});
+
+// ECS 8.17: source is who opened the connection, whichever of the two sent the packet.
+test("an address that hit is in source where it is the client's, and in destination where it is the server's, of both hellos", async (t) => {
+  const folder = await temporaryFolder(t);
+  const [client, server] = [
+    { src: '192.0.2.1', srcPort: 40_000 },
+    { src: '198.51.100.2', srcPort: 443 },
+  ];
+  const flow = { ...client, dst: server.src, dstPort: server.srcPort };
+  const answer = { ...madeHello({ at: 1n }), kind: 'server' as const, tls: null, fingerprints: null };
+  const back = { ...answer.flow, ...server, dst: client.src, dstPort: client.srcPort };
+  const snapshot = await makeSnapshot(folder, 'made', { handshakes: [madeHello({ flow }), { ...answer, flow: back }] });
+  const feed = join(folder, 'feed');
+  await writeFile(feed, `${client.src}\n${server.src}\n`);
+  const output = join(folder, 'ecs');
+  await writeReport({ snapshot, format: 'ecs', table: undefined, feeds: [feed], as: undefined, output });
+  const documents = lines(await readFile(output, 'utf8')) as unknown as Enriched[];
+  t.deepEqual(
+    documents.map(({ event, threat }) => [
+      event.action,
+      ...(threat?.enrichments ?? []).map(({ matched }) => `${matched.field} ${matched.atomic}`).sort(),
+    ]),
+    [
+      ['tls-client-hello', 'destination.ip 198.51.100.2', 'source.ip 192.0.2.1'],
+      ['tls-server-hello', 'destination.ip 198.51.100.2', 'source.ip 192.0.2.1'],
+    ],
+  );
+  for (const document of documents) t.is(at(document, 'source.ip'), client.src);
 });
 
 test('ocsf events are of class network_activity, with fingerprints as objects', async (t) => {
@@ -221,6 +298,28 @@ interface Ecs {
     readonly server?: { readonly ja3s?: string };
   };
   readonly tlsnap: { readonly ja4?: string };
+}
+
+interface Enriched {
+  readonly event: { readonly action: string };
+  readonly threat?: {
+    readonly enrichments: readonly {
+      readonly matched: { readonly field: string; readonly atomic: string };
+      readonly tlsnap: { readonly type: string };
+    }[];
+  };
+}
+
+interface OcsfEnrichment {
+  readonly name: string;
+  readonly value: string;
+  readonly data: { readonly type: string };
+}
+
+function at(document: object, field: string): unknown {
+  return field
+    .split('.')
+    .reduce<unknown>((value, name) => (value as Record<string, unknown> | undefined)?.[name], document);
 }
 
 function lines(text: string): Record<string, unknown>[] {
