@@ -8,9 +8,9 @@ export const DIFF_FORMATS = ['table', 'csv', 'json'] as const;
 
 /** A line for each finding and each difference; on a terminal with colours. Ends with a line feed unless it is empty. */
 export function diffTable({ findings, differences }: Diff, color: boolean): string {
-  const told = findings.filter(({ status }) => status !== 'gone');
+  const rows = findings.map(findingRow);
   const blocks = [
-    ...(told.length > 0 ? [`${painted(FINDING_COLUMNS, told.map(findingRow), color)}\n\n${reasons(told)}`] : []),
+    ...(rows.length > 0 ? [`${painted(FINDING_COLUMNS, rows, color)}\n\n${reasons(findings)}`] : []),
     ...(differences.length > 0 ? [painted(DIFFERENCE_COLUMNS, differences.flatMap(differenceRows), color)] : []),
   ];
   return blocks.map((block) => `${block}\n`).join('\n');
@@ -24,13 +24,14 @@ export function diffCsv({ findings, differences }: Diff): string {
 export function diffReport(diff: Diff): string[] {
   const { before, after, differences, findings, hits, notCompared, doubts } = diff;
   const count = (wanted: Difference['change']) => differences.filter(({ change }) => change === wanted).length;
-  const fresh = findings.filter(({ status }) => status === 'new').length;
+  const found = (wanted: ComparedFinding['status']) => findings.filter(({ status }) => status === wanted).length;
   const side = ({ path, host, window, handshakes }: Diff['before']) =>
     `${path}: ${host ?? 'no host'}, ${window.start.slice(0, 19)}Z to ${window.end.slice(0, 19)}Z, ${counted(handshakes, 'handshake')}`;
   return [
-    differences.length === 0 && fresh === 0
+    differences.length === 0 && found('new') + found('gone') === 0
       ? 'no difference'
-      : `${count('new')} new, ${count('gone')} gone, ${count('changed')} changed; ${counted(fresh, 'new finding')}`,
+      : `${count('new')} new, ${count('gone')} gone, ${count('changed')} changed; ${counted(found('new'), 'new finding')}` +
+        (found('gone') > 0 ? `, ${found('gone').toLocaleString('en')} gone` : ''),
     `before  ${side(before)}`,
     `after   ${side(after)}`,
     ...(hits.total > 0 ? [`${counted(hits.total, 'feed hit')} in ${after.path}`] : []),
@@ -52,7 +53,7 @@ function painted(head: readonly string[], rows: readonly (readonly (string | num
 function findingRow({ status, kind, confidence, summary, exe, comm, pid, seqs, handshakes }: ComparedFinding) {
   const who = exe ?? comm ?? '?';
   const where = `${handshakes} (${seqs.length > 0 ? `seq ${seqs.slice(0, 3).join(', ')}` : 'none'})`;
-  return [status === 'new' ? '!' : ' ', confidence, kind, summary, pid === null ? who : `${who} (${pid})`, where];
+  return [FINDING_SIGNS[status], confidence, kind, summary, pid === null ? who : `${who} (${pid})`, where];
 }
 
 /** Why, below the table: reasons are sentences, and do not fit into columns. */
@@ -98,5 +99,6 @@ const CSV_COLUMNS = [
   ...['change', 'category', 'value', 'before', 'after', 'seq', 'time', 'pid', 'start_time_ns', 'comm', 'exe'],
   ...['count', 'confidence', 'why', 'key'],
 ];
+const FINDING_SIGNS = { new: '!', same: ' ', gone: '-' } as const;
 const SIGNS = { new: '+', gone: '-', changed: '~' } as const;
 const COLORS: Readonly<Record<string, string>> = { '!': '1;31', '+': '32', '-': '31', '~': '33' };

@@ -169,6 +169,22 @@ test('findings are new, the same or gone, whatever the pid', async (t) => {
   ]);
 });
 
+// docs/analysis.md: exit code 1 for a finding that is new or gone.
+test('a finding that is gone and nothing else is a difference in the report, and a line of the table', async (t) => {
+  // Both ran the same executable with the same arguments; in BEFORE its file was deleted, which is a finding only.
+  const ran = (exeDeleted: boolean): MadeRows => ({
+    handshakes: [madeHello({ process: { exe: '/usr/bin/curl' } })],
+    processes: [{ exe: '/usr/bin/curl', exeDeleted }],
+  });
+  const diff = await compared(t, ran(true), ran(false));
+  t.deepEqual(values(diff), []);
+  t.is(diffReport(diff)[0], '0 new, 0 gone, 0 changed; 0 new findings, 1 gone');
+  t.regex(diffTable(diff, false), /^- +low +unusual-executable +/m);
+  const same = await compared(t, ran(true), ran(true));
+  t.is(diffReport(same)[0], 'no difference');
+  t.regex(diffTable(same, false), /^ +low +unusual-executable +/m);
+});
+
 test('a feed tells what of AFTER it names, and what of that is new', async (t) => {
   const folder = await temporaryFolder(t);
   const feed = join(folder, 'feed');
