@@ -4,6 +4,7 @@ import { diffSnapshots, type Diff } from '../analysis/diff.js';
 import { BaseCommand, sharedFlags } from '../command.js';
 import { identityFlag } from '../flags.js';
 import { loadFeeds } from '../intel/load.js';
+import { PLAIN_LIST_TYPES } from '../intel/shapes/plain-list.js';
 import { slowly } from '../intel/slow-write.js';
 import { askPassphrase } from '../snapshot/ask-passphrase.js';
 import { readIdentities } from '../snapshot/decryption.js';
@@ -31,6 +32,7 @@ export default class DiffCommand extends BaseCommand {
       multiple: true,
       multipleNonGreedy: true,
     }),
+    as: Flags.option({ options: PLAIN_LIST_TYPES, description: 'what the hashes of a plain list are' })(),
     format: Flags.option({ options: DIFF_FORMATS, description: 'how differences are written' })({ default: 'table' }),
     identity: identityFlag,
     quiet: sharedFlags.quiet,
@@ -38,7 +40,7 @@ export default class DiffCommand extends BaseCommand {
 
   async run(): Promise<Diff> {
     const { args, flags } = await this.parse(DiffCommand);
-    const feeds = await loadFeeds(flags.feed ?? [], {});
+    const feeds = await loadFeeds(flags.feed ?? [], { as: flags.as });
     const identities = await readIdentities(flags.identity ?? [], askPassphrase);
     const result = await diffSnapshots(args.before, args.after, feeds, identities);
     const fresh = result.findings.some(({ status }) => status !== 'same');

@@ -5,6 +5,7 @@ import { replaySnapshot } from '../analysis/replay.js';
 import { BaseCommand, sharedFlags } from '../command.js';
 import { identityFlag } from '../flags.js';
 import { loadFeeds } from '../intel/load.js';
+import { PLAIN_LIST_TYPES } from '../intel/shapes/plain-list.js';
 import { slowly } from '../intel/slow-write.js';
 import { askPassphrase } from '../snapshot/ask-passphrase.js';
 import { readIdentities } from '../snapshot/decryption.js';
@@ -37,6 +38,7 @@ export default class Replay extends BaseCommand {
       multiple: true,
       multipleNonGreedy: true,
     }),
+    as: Flags.option({ options: PLAIN_LIST_TYPES, description: 'what the hashes of a plain list are' })(),
     format: Flags.option({
       options: REPLAY_FORMATS,
       description: 'how events are written; table on a terminal, else ndjson',
@@ -51,7 +53,7 @@ export default class Replay extends BaseCommand {
     const format = flags.format ?? (isTTY ? 'table' : 'ndjson');
     const output = replayOutput(format, isTTY ? columns : null, colored());
     const write = this.jsonEnabled() ? () => Promise.resolve() : slowly(process.stdout);
-    const feeds = await loadFeeds(flags.feed ?? [], {});
+    const feeds = await loadFeeds(flags.feed ?? [], { as: flags.as });
     await write(output.head);
     const identities = await readIdentities(flags.identity ?? [], askPassphrase);
     const summary = await replaySnapshot(args.snapshot, { speed: flags.speed, feeds, identities }, (events) =>

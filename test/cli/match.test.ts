@@ -66,6 +66,31 @@ test('several snapshots and feeds are compared at once', async (t) => {
   t.is(hits.length, 2 * (3 + 2));
 });
 
+test('--as makes hashes of a plain list JA3S for every command that takes feeds, and then no JA3 hits', async (t) => {
+  const { folder, snapshot, ja3 } = await sample(t);
+  const feed = join(folder, 'list');
+  await writeFile(feed, `${ja3}\n`);
+  const commands = [
+    ['match'],
+    ['report', '--format', 'csv', '--output', join(folder, 'x')],
+    ['replay'],
+    ['diff', snapshot],
+  ];
+  for (const [at, command] of commands.entries()) {
+    for (const [as, total] of [
+      ['ja3', 3],
+      ['ja3s', 0],
+    ] as const) {
+      // prettier-ignore
+      const args = command.map((arg) => (arg === join(folder, 'x') ? `${arg}-${at}-${as}` : arg));
+      const run = [join(PROJECT, 'bin/run.js'), ...args, snapshot, '--feed', feed, '--as', as, '--json'];
+      const { stdout } = await execa(process.execPath, run, { reject: false, timeout: 60_000 });
+      const { hits } = JSON.parse(stdout) as { hits: { total: number } | unknown[] };
+      t.is('total' in hits ? hits.total : hits.length, total, `${command[0]} --as ${as}`);
+    }
+  }
+});
+
 test('what is no snapshot exits 65, and without a feed the exit code is 2', async (t) => {
   const feed = join(PROJECT, 'fixtures/feeds/ja3.lst');
   t.is((await match([feed, '--feed', feed])).exitCode, 65);
