@@ -19,8 +19,11 @@ export function feedReport(feed: FeedSummary): string {
   if (feed.problemCount > 0) {
     const rows = feed.problems.map(({ line, reason, text }) => [line, reason, text]);
     parts.push(table(['line', 'not understood', 'text'], rows));
-    const more = feed.problemCount - feed.problems.length;
-    if (more > 0) parts.push(`and ${more} more that were not understood`);
+    const more = feed.problemsLeftOut;
+    if (more > 0)
+      parts.push(
+        `and ${counted(more, 'entry', 'entries')} more not understood, of ${feed.problemCount.toLocaleString('en')} in all`,
+      );
   }
   return parts.join('\n\n');
 }

@@ -15,9 +15,11 @@ export interface FeedSummary {
   readonly byType: readonly TypeSummary[];
   /** The newest date that any indicator carries; null where none carries one. */
   readonly newest: string | null;
-  /** The first 1,000 of `problemCount`. */
+  /** The first 100,000 of `problemCount`. */
   readonly problems: readonly FeedProblem[];
   readonly problemCount: number;
+  /** How many more there are than `problems` lists. */
+  readonly problemsLeftOut: number;
   readonly skipped: readonly FeedSkip[];
 }
 
@@ -43,6 +45,7 @@ export function summarise(feed: Feed): FeedSummary {
     newest: newest(feed.indicators),
     problems,
     problemCount,
+    problemsLeftOut: problemCount - problems.length,
     skipped,
   };
 }

@@ -7,6 +7,7 @@ import {
   type IndicatorType,
   type SimpleType,
 } from './indicator.js';
+import { copied } from './lines.js';
 import { normaliseValue } from './values.js';
 
 /** One entry that was not understood. It costs only itself. */
@@ -43,7 +44,7 @@ export type EntryFacts = Partial<
 /** What a reader fills while it goes through a feed: indicators, what it did not understand, and what it left out. */
 export class FeedContent {
   readonly indicators: Indicator[] = [];
-  /** The first 1,000; `problemCount` counts all. */
+  /** The first 100,000; `problemCount` counts all. */
   readonly problems: FeedProblem[] = [];
   problemCount = 0;
   readonly #skipped = new Map<string, FeedSkip>();
@@ -81,7 +82,7 @@ export class FeedContent {
   problem(line: number, text: string, reason: string): void {
     this.problemCount++;
     if (this.problems.length >= MAX_PROBLEMS) return;
-    this.problems.push({ line, text: text.length > 160 ? `${text.slice(0, 159)}…` : text, reason });
+    this.problems.push({ line, text: copied(text.length > 160 ? `${text.slice(0, 159)}…` : text), reason });
   }
 
   skip(line: number, reason: string): void {
@@ -129,7 +130,7 @@ function withoutRepetitions(parts: readonly IndicatorPart[]): IndicatorPart[] {
   );
 }
 
-const MAX_PROBLEMS = 1000;
+const MAX_PROBLEMS = 100_000;
 const MAX_SKIP_REASONS = 200;
 const MAX_DESCRIPTION = 500;
 const MAX_INDICATORS = 1_000_000;

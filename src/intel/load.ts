@@ -25,7 +25,7 @@ export interface Feed {
   readonly packed: boolean;
   readonly encoding: string;
   readonly indicators: readonly Indicator[];
-  /** The first 1,000 of `problemCount`. */
+  /** The first 100,000 of `problemCount`. */
   readonly problems: readonly FeedProblem[];
   readonly problemCount: number;
   readonly skipped: readonly FeedSkip[];
