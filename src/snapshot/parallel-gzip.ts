@@ -3,6 +3,7 @@ import { Transform, type TransformCallback } from 'node:stream';
 import { crc32 } from 'node:zlib';
 import { BlockDeflater } from './block-deflater.js';
 import { joinedCrc32 } from './crc32-joined.js';
+import { GZIP_HEADER, gzipTrailer } from './gzip-member.js';
 import type { DeflatedFile } from './members.js';
 
 /** A run of the input that is deflated already. */
@@ -31,7 +32,7 @@ export class ParallelGzip extends Transform {
     super();
     this.#deflater = new BlockDeflater(level, (deflated) => this.push(deflated));
     this.#prepared = [...prepared];
-    this.push(HEADER);
+    this.push(GZIP_HEADER);
   }
 
   override _transform(chunk: Buffer, _: BufferEncoding, done: TransformCallback): void {
@@ -43,7 +44,7 @@ export class ParallelGzip extends Transform {
 
   override _flush(done: TransformCallback): void {
     this.#deflater.finish().then(
-      () => done(null, this.#trailer()),
+      () => done(null, gzipTrailer({ crc32: this.#crc, size: this.#size })),
       (error: unknown) => done(error as Error),
     );
   }
@@ -79,15 +80,6 @@ export class ParallelGzip extends Transform {
     }
     this.#crc = joinedCrc32(this.#crc, deflated.crc32, size);
   }
-
-  #trailer(): Buffer {
-    const trailer = Buffer.alloc(8);
-    trailer.writeUInt32LE(this.#crc, 0);
-    trailer.writeUInt32LE(this.#size % 2 ** 32, 4);
-    return trailer;
-  }
 }
 
-// Magic, deflate, no flags, no time, fastest algorithm, unknown system: the same on every machine.
-const HEADER = Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 4, 0xff]);
 const READ_BYTES = 1024 * 1024;

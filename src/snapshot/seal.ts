@@ -18,6 +18,8 @@ export interface SealReading {
   readonly present: boolean;
   /** Bytes of the file. */
   readonly size: number;
+  /** The end of what the last bytes are over. */
+  readonly before: Buffer;
 }
 
 /** Reads a whole file and compares its end with the seal it should have. */
@@ -31,13 +33,14 @@ export async function readSeal(file: Readable): Promise<SealReading> {
     const joined = Buffer.concat([held, chunk]);
     const split = Math.max(0, joined.length - SEAL_BYTES);
     hash.update(joined.subarray(0, split));
-    if (split > 0) before = Buffer.from(joined.subarray(Math.max(0, split - SEAL_BYTES), split));
+    const passed = joined.subarray(Math.max(0, split - SEAL_BYTES), split);
+    before = Buffer.concat([before, passed]).subarray(-SEAL_BYTES);
     held = Buffer.from(joined.subarray(split));
   }
   // Damage may have moved the seal or broken its label, hence the look at single words in a wider end.
   const end = Buffer.concat([before, held]);
   const present = end.includes('tlsnap-', 0, 'latin1') || end.includes('seal:sha256', 0, 'latin1');
-  return { intact: held.equals(seal(hash.digest('hex'))), present, size };
+  return { intact: held.equals(seal(hash.digest('hex'))), present, size, before };
 }
 
 const LABEL = 'tlsnap-seal:sha256:';
@@ -45,4 +48,4 @@ const LABEL = 'tlsnap-seal:sha256:';
 const HEADER = Buffer.from([0x1f, 0x8b, 8, 0x10, 0, 0, 0, 0, 0, 0xff]);
 // One final block of fixed codes that ends at once; then CRC-32 and size, both 0.
 const EMPTY_DEFLATE = Buffer.from([3, 0]);
-const SEAL_BYTES = HEADER.length + LABEL.length + 64 + 1 + EMPTY_DEFLATE.length + 8;
+export const SEAL_BYTES = HEADER.length + LABEL.length + 64 + 1 + EMPTY_DEFLATE.length + 8;

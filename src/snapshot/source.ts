@@ -1,9 +1,10 @@
 import { createReadStream, statSync } from 'node:fs';
 import type { Readable, TransformOptions } from 'node:stream';
 import { setImmediate } from 'node:timers/promises';
-import { createGunzip, type ZlibOptions } from 'node:zlib';
+import { crc32, createInflateRaw, type ZlibOptions } from 'node:zlib';
 import { ioError, TlsnapError } from '../errors.js';
 import { INFLATION_BOUNDS, type InflationBounds } from './bounds.js';
+import { BehindHeader, GZIP_HEADER, type GzipMember } from './gzip-member.js';
 
 /** Bytes of a snapshot that can be read more than once. */
 export interface SnapshotSource {
@@ -45,33 +46,46 @@ export async function requireGzip(source: SnapshotSource): Promise<void> {
   }
 }
 
+export interface InflateOptions {
+  readonly bounds?: InflationBounds;
+  /** Given what the member was once all of it is inflated, for a caller that looks at more than the content. */
+  readonly onMember?: (member: GzipMember) => void;
+}
+
 /**
- * The inflated bytes of a source, in chunks, within `bounds`. Throws a TlsnapError of kind `input` that says after how
- * many inflated bytes it broke, or `io`.
+ * The inflated bytes of the first gzip member of a source, in chunks, within `bounds`; what follows the member is not looked at.
+ * Throws a TlsnapError of kind `input` that says after how many inflated bytes it broke, or `io`.
  */
 export async function* inflate(
   source: SnapshotSource,
-  bounds: InflationBounds = INFLATION_BOUNDS,
+  { bounds = INFLATION_BOUNDS, onMember }: InflateOptions = {},
 ): AsyncGenerator<Buffer, void> {
   const file = source.open();
+  let header: Buffer = GZIP_HEADER;
+  const behindHeader = new BehindHeader((bytes) => (header = requirePlainHeader(source.name, bytes)));
   const options: ZlibOptions & TransformOptions = { chunkSize: CHUNK_BYTES, highWaterMark: 4 * CHUNK_BYTES };
-  const gunzip = createGunzip(options);
+  // Node's gunzip goes on with a second member, or stops at a zero behind the first, and says nothing of either.
+  const inflater = createInflateRaw(options);
   let compressed = 0;
+  let crc = 0;
   let inflated = 0;
   file.on('data', (chunk: Buffer) => (compressed += chunk.length));
-  file.on('error', (error) => gunzip.destroy(ioError(source.name, error) as Error));
-  file.pipe(gunzip);
+  file.on('error', (error) => inflater.destroy(ioError(source.name, error) as Error));
+  behindHeader.on('error', (error) => inflater.destroy(error));
+  file.pipe(behindHeader).pipe(inflater);
   try {
-    for await (const chunk of untilError(gunzip)) {
+    for await (const chunk of untilError(inflater)) {
       inflated += chunk.length;
       if (inflated > bounds.bytes) throw bomb(source.name, `more than ${bounds.bytes} bytes of content`);
       if (inflated > bounds.freeBytes && inflated > compressed * bounds.ratio) {
         throw bomb(source.name, `inflates more than ${bounds.ratio} times`);
       }
+      if (onMember) crc = crc32(chunk, crc);
       yield chunk;
       // Lets zlib's thread start on the next chunk while this one's rows are parsed.
       await setImmediate();
     }
+    onMember?.({ header, deflatedBytes: inflater.bytesWritten, crc32: crc, size: inflated });
   } catch (error) {
     throw isZlibError(error)
       ? new TlsnapError(
@@ -82,7 +96,8 @@ export async function* inflate(
       : error;
   } finally {
     file.destroy();
-    gunzip.destroy();
+    behindHeader.destroy();
+    inflater.destroy();
   }
 }
 
@@ -114,6 +129,12 @@ async function* untilError(stream: Readable): AsyncGenerator<Buffer, void> {
   }
 }
 
+/** Deflate and no optional fields, which would stand between the header and the stream; the rest keeps nothing from being read. */
+function requirePlainHeader(name: string, header: Buffer): Buffer {
+  if (header.subarray(0, FLAGS_END).equals(GZIP_HEADER.subarray(0, FLAGS_END))) return header;
+  throw new TlsnapError('input', `${name}, the gzip header`, `is ${header.toString('hex')}, which no snapshot's is`);
+}
+
 function bomb(name: string, detail: string): TlsnapError {
   return new TlsnapError('input', name, `${detail}, which no snapshot does`);
 }
@@ -124,3 +145,5 @@ function isZlibError(error: unknown): error is Error {
 
 const CHUNK_BYTES = 256 * 1024;
 const AHEAD = 4;
+/** Magic, method and flags. */
+const FLAGS_END = 4;

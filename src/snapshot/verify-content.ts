@@ -1,6 +1,7 @@
 import { createHash, type Hash } from 'node:crypto';
 import { TlsnapError } from '../errors.js';
 import { type ContainerEvent, type Member, readContainer } from './container.js';
+import type { GzipMember } from './gzip-member.js';
 import { parseHost } from './manifest-file.js';
 import { HOST, MANIFEST, ROW_MEMBERS, type RowMember, SIGNATURE, SIGNER } from './members.js';
 import { RowParser } from './row-parser.js';
@@ -26,6 +27,8 @@ export class ContentVerifier {
   folder: string | undefined;
   /** Whether the end of the file was reached; where not, a member that is missing says nothing. */
   complete = false;
+  /** The gzip member that the tar is in, once its end was reached. */
+  gzip: GzipMember | undefined;
   #rows = 0;
   readonly #findings: Findings;
 
@@ -38,8 +41,9 @@ export class ContentVerifier {
   async read(source: SnapshotSource): Promise<TlsnapError | undefined> {
     const reader = new MemberReader(this.#findings, this.timeline);
     const deviation = (place: string, problem: string) => this.#findings.add('container', place, problem);
+    const inflated = inflate(source, { onMember: (member) => (this.gzip = member) });
     try {
-      for await (const events of readContainer(source.name, inflate(source), deviation)) {
+      for await (const events of readContainer(source.name, inflated, deviation)) {
         for (const event of events) this.#take(event, reader);
       }
     } catch (error) {

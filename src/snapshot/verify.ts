@@ -11,6 +11,7 @@ import { readSeal, type SealReading } from './seal.js';
 import type { SnapshotSource } from './source.js';
 import { Findings, type Verification } from './verification.js';
 import { ContentVerifier } from './verify-content.js';
+import { checkGzip } from './verify-gzip.js';
 import { checkManifest } from './verify-manifest.js';
 import { checkSignature } from './verify-signature.js';
 
@@ -39,6 +40,7 @@ export async function verifySnapshot(path: string, options: VerifyOptions = {}):
     throw new TlsnapError('input', path, `not a snapshot: ${broken?.detail ?? 'nothing in it'}`);
   }
   if (broken) findings.add('container', broken.subject.replace(`${path}, `, ''), broken.detail);
+  if (content.gzip) checkGzip(content.gzip, seal, findings);
   if (!seal.intact)
     findings.add('container', 'the whole file', 'its bytes are not those that the seal at its end is over');
   findings.passed('container', `gzip and tar as tlsnap writes them, seal intact, ${seal.size} bytes`);
@@ -66,7 +68,7 @@ async function sealOf(source: SnapshotSource): Promise<SealReading> {
     return await readSeal(source.open());
   } catch (error) {
     // What cannot be decrypted is a finding with its place, when the content is read.
-    if (error instanceof TlsnapError) return { intact: false, present: true, size: 0 };
+    if (error instanceof TlsnapError) return { intact: false, present: true, size: 0, before: Buffer.alloc(0) };
     throw ioError(source.name, error);
   }
 }
