@@ -1,9 +1,10 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { constants, crc32, deflateRawSync, gunzipSync } from 'node:zlib';
 import test from 'ava';
 import { execa } from 'execa';
-import { SEAL_BYTES } from '../../src/snapshot/seal.js';
+import { readSeal, SEAL_BYTES } from '../../src/snapshot/seal.js';
 import { verifySnapshot } from '../../src/snapshot/verify.js';
 import { reasonAgainstCommands, testUnless } from '../left-out.js';
 import { resealed } from './repack.js';
@@ -71,6 +72,19 @@ test('a CRC-32 and a size that are not those of the tar are noticed', async (t) 
     forged.writeUInt8(forged.readUInt8(forged.length - back) ^ 1, forged.length - back);
     await writeFile(path, resealed(forged));
     t.deepEqual(await containerPlaces(path), [`byte ${forged.length - 8} of the file`]);
+  }
+});
+
+test('what the seal is over has the same end in chunks of any size', async (t) => {
+  const { gzip } = await sampleTar(await temporaryFolder(t));
+  const whole = resealed(gzip);
+  for (const size of [1, 7, 103, whole.length]) {
+    const chunks = Array.from({ length: Math.ceil(whole.length / size) }, (_, at) =>
+      whole.subarray(at * size, (at + 1) * size),
+    );
+    const { intact, before } = await readSeal(Readable.from(chunks));
+    t.true(intact);
+    t.deepEqual(before.subarray(-8), gzip.subarray(-8));
   }
 });
 
