@@ -73,6 +73,7 @@ export function matchesPatternList(text: string, list: string): boolean {
 }
 
 function refusalOf(signer: AllowedSigner, namespace: string, time: Date): string | undefined {
+  if (!namesSomebody(signer.principals)) return 'its principals are nobody';
   if (signer.namespaces !== null && !matchesPatternList(namespace, signer.namespaces)) {
     return `the key may not sign in namespace ${namespace}`;
   }
@@ -81,6 +82,19 @@ function refusalOf(signer: AllowedSigner, namespace: string, time: Date): string
     return `the key was valid before ${signer.validBefore.toISOString()}`;
   }
   return undefined;
+}
+
+/**
+ * Whether ssh-keygen -Y verify -I could accept anybody by the list. Each pattern is tried with two texts that it matches, of which the
+ * long one is in a negated pattern's reach only where that has a star in the same place.
+ */
+function namesSomebody(principals: readonly string[]): boolean {
+  const list = principals.join(',');
+  const long = 'x'.repeat(list.length);
+  return principals
+    .filter((pattern) => !pattern.startsWith('!'))
+    .flatMap((pattern) => ['', long].map((text) => pattern.replaceAll('*', text).replaceAll('?', 'x')))
+    .some((text) => text !== '' && matchesPatternList(text, list));
 }
 
 function parseLine(text: string, line: number): AllowedSigner | { reason: string } {

@@ -59,6 +59,56 @@ for (const [lines, names] of LINES) {
   );
 }
 
+/** Lists of principals, and those that ssh-keygen -Y verify -I is to accept of some. */
+const PRINCIPALS: readonly [list: string, accepted: readonly string[]][] = [
+  ['!resp1', []],
+  ['!*', []],
+  ['alice,!alice', []],
+  ['alice,bob,!bob', ['alice']],
+  ['!resp1,*', ['alice', 'bob', 'resp2', 'a', 'b@x', 'bb@x']],
+  ['*,!*', []],
+  ['?*,!*', []],
+  ['*,!?*', []],
+  ['a*,!a?*', ['a']],
+  ['resp?,!resp1', ['resp2']],
+  ['?,!?', []],
+  ['*@x,!*@x', []],
+  ['*@x,!?@x', ['bb@x']],
+];
+
+for (const [list, accepted] of PRINCIPALS) {
+  testUnless(
+    reasonAgainstCommands('ssh-keygen'),
+    `the principals ${list} are ${accepted.length > 0 ? 'somebody' : 'nobody'}, as for ssh-keygen`,
+    async (t) => {
+      const folder = await temporaryFolder(t);
+      const [signature, file] = [join(folder, 'sig'), join(folder, 'allowed')];
+      await writeFile(signature, await signSshsig(signer, Buffer.from('message'), 'tlsnap'));
+      await writeFile(file, `${list} ${KEY}\n`);
+      const good: string[] = [];
+      for (const identity of ['alice', 'bob', 'resp1', 'resp2', 'a', 'b@x', 'bb@x']) {
+        const { exitCode } = await execa(
+          'ssh-keygen',
+          ['-Y', 'verify', '-n', 'tlsnap', '-f', file, '-I', identity, '-s', signature],
+          { input: 'message', reject: false },
+        );
+        if (exitCode === 0) good.push(identity);
+      }
+      t.deepEqual(good, accepted);
+
+      const { principals, refusals } = findSigner(
+        parseAllowedSigners(`${list} ${KEY}\n`, file),
+        signer.publicKey,
+        'tlsnap',
+        NOW,
+      );
+
+      t.deepEqual(principals, accepted.length > 0 ? list.split(',') : []);
+      t.deepEqual(refusals, accepted.length > 0 ? [] : ['line 1: its principals are nobody']);
+    },
+  );
+}
+
 test('a key listed for another namespace is refused, with the line', (t) => {
   const allowed = parseAllowedSigners(`alice namespaces="git,!tlsnap,*" ${KEY}`, 'file');
   const { principals, refusals } = findSigner(allowed, signer.publicKey, 'tlsnap', NOW);
