@@ -28,6 +28,7 @@ export class RowParser<Row> {
   readonly #excerpt: Excerpt<Row> | undefined;
   readonly #lines = new WholeLines((problem) => this.#onFault(this.#line + 1, problem));
   #line: number;
+  #stopped = false;
 
   /**
    * `onFault` may throw, which ends the reading, or return, which leaves the line out. `excerpt` is believed: it must
@@ -45,6 +46,11 @@ export class RowParser<Row> {
     return this.#line;
   }
 
+  /** No further line is looked at; for an `onFault` that has enough. */
+  stop(): void {
+    this.#stopped = true;
+  }
+
   /** The rows of the lines that end within `bytes`. `bytes` is not kept. */
   push(bytes: Buffer): Row[] {
     const rows: Row[] = [];
@@ -54,12 +60,13 @@ export class RowParser<Row> {
 
   /** The same, one by one. */
   each(bytes: Buffer, take: (row: Row) => void): void {
+    if (this.#stopped) return;
     for (const lines of this.#lines.push(bytes)) this.#parse(lines, take);
   }
 
   /** The member has ended: what is left over is a line without its end. */
   finish(): void {
-    this.#lines.finish();
+    if (!this.#stopped) this.#lines.finish();
   }
 
   #parse(bytes: Buffer, take: (row: Row) => void): void {
@@ -67,7 +74,7 @@ export class RowParser<Row> {
     // one-byte characters where possible. Slices of a long string cost twice as much to parse.
     const ascii = isAscii(bytes);
     const valid = ascii || isUtf8(bytes);
-    for (let start = 0; start < bytes.length;) {
+    for (let start = 0; start < bytes.length && !this.#stopped;) {
       const end = bytes.indexOf(NEWLINE, start);
       this.#line += 1;
       if (end - start > MAX_LINE_BYTES) this.#onFault(this.#line, `more than ${MAX_LINE_BYTES} bytes`);

@@ -52,6 +52,7 @@ export class ContentVerifier {
     }
     this.complete = true;
     this.#findings.passed('schema', `${this.#rows} rows of ${ROW_MEMBERS.length} members`);
+    if (this.timeline.stopped) return undefined;
     this.#findings.passed('timeline', `${this.timeline.rows} handshakes in order of time`);
     this.#findings.passed('fingerprints', `${this.timeline.derived} derived anew from the raw bytes, all equal`);
     return undefined;
@@ -89,9 +90,7 @@ class MemberReader {
     this.#hash = createHash('sha256');
     this.#document = WHOLE.includes(path) ? [] : undefined;
     this.#rows = (ROW_MEMBERS as readonly string[]).includes(path)
-      ? new RowParser(rowCheck(path.slice(0, -'.ndjson'.length) as RowMember), (line, problem) =>
-          this.#findings.add('schema', `${path} line ${line}`, problem),
-        )
+      ? this.#rowParser(path.slice(0, -'.ndjson'.length) as RowMember)
       : undefined;
   }
 
@@ -109,6 +108,21 @@ class MemberReader {
     return { sha256: this.#hash.digest('hex'), rows: this.#rows?.lines ?? 0, document };
   }
 
+  /** Stops at a number of faults: a blank line costs as much as half a row does, and a small file can hold billions of them. */
+  #rowParser(name: RowMember): RowParser<object> {
+    let faults = 0;
+    const place = (line: number) => `${name}.ndjson line ${line}`;
+    const parser = new RowParser<object>(rowCheck(name), (line, problem) => {
+      this.#findings.add('schema', place(line), problem);
+      faults += 1;
+      if (faults < MAX_FAULTS) return;
+      this.#findings.add('schema', place(line), `the ${faults}th line that is no row; what follows was not looked at`);
+      parser.stop();
+      if (name === 'handshakes') this.#timeline.stop();
+    });
+    return parser;
+  }
+
   #checkHost(document: Buffer): void {
     try {
       parseHost(document, HOST);
@@ -119,4 +133,6 @@ class MemberReader {
   }
 }
 
+/** So few that what all members have together is kept and told. */
+const MAX_FAULTS = 16;
 const WHOLE: readonly string[] = [MANIFEST, SIGNATURE, SIGNER, HOST];

@@ -11,6 +11,7 @@ export class TimelineVerifier {
   #next = 0;
   #lastTime = '';
   #derived = 0;
+  #stopped = false;
 
   constructor(findings: Findings) {
     this.#findings = findings;
@@ -24,6 +25,15 @@ export class TimelineVerifier {
   /** Hellos from whose raw bytes a fingerprint was derived. */
   get derived(): number {
     return this.#derived;
+  }
+
+  /** Whether there may be rows that nobody looked at. */
+  get stopped(): boolean {
+    return this.#stopped;
+  }
+
+  stop(): void {
+    this.#stopped = true;
   }
 
   add(row: Handshake): void {

@@ -9,7 +9,7 @@ import { parseAllowedSigners } from '../../src/snapshot/allowed-signers.js';
 import type { PackEntry } from '../../src/snapshot/pack.js';
 import { oneTimeSigner } from '../../src/snapshot/signer.js';
 import { publicKeyLine } from '../../src/snapshot/ssh-key.js';
-import type { CheckName, Verification } from '../../src/snapshot/verification.js';
+import type { CheckName, Finding, Verification } from '../../src/snapshot/verification.js';
 import { verifySnapshot } from '../../src/snapshot/verify.js';
 import { reasonAgainstCommands, testUnless } from '../left-out.js';
 import {
@@ -215,6 +215,32 @@ test('another folder, another time and another owner fail, though all members ar
   t.deepEqual(Object.keys(failures(result)), ['container']);
 });
 
+test('a member of lines that are no rows is not looked at to its end, which is told', async (t) => {
+  const members = await membersOfSample(t);
+  const blank = '\n'.repeat(1_000_000);
+  const lines = Array.from({ length: 16 }, (_, at) => `handshakes.ndjson line ${at + 2}`);
+  const [first, ...rest] = linesOf(members);
+  const timeline = await verifySnapshot(
+    await packed(t, replaced(members, { 'handshakes.ndjson': [first, blank, ...rest].join('') })),
+  );
+  t.deepEqual(failures(timeline).schema, [...lines, 'handshakes.ndjson line 17']);
+  t.regex(findingsOf(timeline, 'schema').at(-1)?.problem ?? '', /^the 16th line .* what follows was not looked at$/);
+  // Neither is told of the rest of the timeline: that it is right, and that it is not there.
+  t.deepEqual(
+    timeline.checks.filter(({ ok, findingCount }) => !ok && findingCount === 0).map(({ check }) => check),
+    ['timeline', 'fingerprints'],
+  );
+  t.deepEqual(Object.keys(failures(timeline)), ['members', 'schema']);
+  t.is(timeline.handshakes, 1);
+
+  const all = { 'fingerprints.ndjson': blank, 'processes.ndjson': blank, 'sockets.ndjson': blank + 'x'.repeat(5e6) };
+  const others = await verifySnapshot(
+    await packed(t, replaced(members, { ...all, 'actions.ndjson': `${blank.slice(0, 20)}x` })),
+  );
+  t.is(failures(others).schema?.length, 4 * 17);
+  t.true(others.checks.find(({ check }) => check === 'timeline')?.ok);
+});
+
 test('bytes after the end, and content after the end of the tar, fail', async (t) => {
   const { path } = await writeSample(await temporaryFolder(t));
   const whole = await readFile(path);
@@ -341,6 +367,10 @@ async function packed(t: ExecutionContext, members: readonly PackEntry[], folder
 function failures(result: Verification): Partial<Record<CheckName, string[]>> {
   const failed = result.checks.filter(({ findingCount }) => findingCount > 0);
   return Object.fromEntries(failed.map(({ check, findings }) => [check, findings.map(({ place }) => place)]));
+}
+
+function findingsOf(result: Verification, name: CheckName): readonly Finding[] {
+  return result.checks.find(({ check }) => check === name)?.findings ?? [];
 }
 
 /** Numbers that look random and are the same in every run. */
