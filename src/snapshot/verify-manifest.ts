@@ -17,9 +17,10 @@ function checkMembers({ members }: Manifest, content: ContentVerifier, findings:
   for (const { path, size, sha256 } of members) {
     const seen = content.members.get(path);
     if (!seen && content.complete) findings.add('members', path, 'is missing');
-    if (!seen || seen.sha256 === sha256) continue;
-    const sizes = seen.size === size ? '' : ` and ${seen.size} bytes, not ${size}`;
-    findings.add('members', path, `has SHA-256 ${seen.sha256}, the manifest says ${sha256}${sizes}`);
+    if (!seen) continue;
+    if (seen.sha256 !== sha256)
+      findings.add('members', path, `has SHA-256 ${seen.sha256}, the manifest says ${sha256}`);
+    if (seen.size !== size) findings.add('members', path, `has ${seen.size} bytes, the manifest says ${size}`);
   }
   const listed = new Set(members.map(({ path }) => path));
   for (const path of content.members.keys()) {

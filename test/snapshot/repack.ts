@@ -5,8 +5,9 @@ import { gunzipSync } from 'node:zlib';
 import { extract } from 'tar-stream';
 import { pack, type PackEntry } from '../../src/snapshot/pack.js';
 import { seal } from '../../src/snapshot/seal.js';
-import type { Signer } from '../../src/snapshot/signer.js';
-import { publicKeyLine } from '../../src/snapshot/ssh-key.js';
+import type { Manifest } from '../../src/snapshot/schema/manifest.js';
+import { oneTimeSigner, type Signer } from '../../src/snapshot/signer.js';
+import { fingerprintOf, publicKeyLine } from '../../src/snapshot/ssh-key.js';
 import { signSshsig } from '../../src/snapshot/sshsig.js';
 
 /** The top folder and the end of the window of a sample. */
@@ -66,6 +67,28 @@ export async function signedAnew(
     'manifest.json.sig': await signSshsig(signer, contentOf(members, 'manifest.json'), namespace),
     ...(withKey && { 'signer.pub': `${publicKeyLine(signer.publicKey)}\n` }),
   });
+}
+
+/**
+ * Members with other contents and another manifest as a signer could have made them: digests, sizes and signature are right, before
+ * `edit`.
+ */
+export async function signedClaim(
+  members: readonly PackEntry[],
+  contents: Record<string, string | Buffer>,
+  edit: (manifest: Manifest) => void = () => undefined,
+): Promise<PackEntry[]> {
+  const signer = oneTimeSigner();
+  const changed = replaced(members, contents);
+  const manifest = JSON.parse(manifestText(members)) as Manifest;
+  manifest.signer.fingerprint = fingerprintOf(signer.publicKey);
+  for (const entry of manifest.members) {
+    const content = contentOf(changed, entry.path);
+    entry.size = content.length;
+    entry.sha256 = createHash('sha256').update(content).digest('hex');
+  }
+  edit(manifest);
+  return signedAnew(replaced(changed, { 'manifest.json': `${JSON.stringify(manifest)}\n` }), signer, true);
 }
 
 /** With the seal that belongs to it. */
