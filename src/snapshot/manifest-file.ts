@@ -56,6 +56,7 @@ function membersProblem({ members, source }: Manifest): string | undefined {
   const paths = members.map(({ path }) => path);
   const missing = [...ROW_MEMBERS, ...(source === 'pcap' ? [] : [HOST])].filter((path) => !paths.includes(path));
   if (missing.length > 0) return `/members lacks ${missing.join(', ')}`;
+  if (source === 'pcap' && paths.includes(HOST)) return `/members lists ${HOST}, which no imported capture has`;
   const stranger = paths.find((path) => !isKnownMember(path) || bodyRank(path) === undefined);
   if (stranger !== undefined) return `/members lists ${JSON.stringify(stranger)}, which it may not`;
   const ranks = paths.map((path) => bodyRank(path) ?? '');

@@ -9,6 +9,7 @@ import type { ContentVerifier } from './verify-content.js';
 export function checkManifest(manifest: Manifest, content: ContentVerifier, findings: Findings): void {
   checkMembers(manifest, content, findings);
   checkContainer(manifest, content, findings);
+  checkSource(manifest, content, findings);
   checkCoverage(manifest, content, findings);
   checkChain(manifest, findings);
 }
@@ -45,6 +46,12 @@ function checkContainer(manifest: Manifest, content: ContentVerifier, findings: 
   for (const member of content.members.values()) {
     if (member.mtime !== mtime) findings.add('container', member.path, 'its time is not the end of the window');
   }
+}
+
+function checkSource({ source }: Manifest, { timeline }: ContentVerifier, findings: Findings): void {
+  if (source !== 'pcap' || timeline.observed === undefined) return;
+  const place = `handshakes.ndjson seq ${timeline.observed}`;
+  findings.add('timeline', place, 'has a process, role or kernel, which no imported capture shows');
 }
 
 function checkCoverage({ coverage }: Manifest, content: ContentVerifier, findings: Findings): void {

@@ -12,6 +12,7 @@ export class TimelineVerifier {
   #lastTime = '';
   #derived = 0;
   #stopped = false;
+  #observed: number | undefined;
 
   constructor(findings: Findings) {
     this.#findings = findings;
@@ -32,6 +33,11 @@ export class TimelineVerifier {
     return this.#stopped;
   }
 
+  /** The `seq` of the first row that says what only the host could see: who, in which part, or what its kernel computed. */
+  get observed(): number | undefined {
+    return this.#observed;
+  }
+
   stop(): void {
     this.#stopped = true;
   }
@@ -44,6 +50,7 @@ export class TimelineVerifier {
     if (row.time < this.#lastTime) this.#findings.add('timeline', place, 'is older than the line before it');
     this.#lastTime = row.time;
     this.#next = row.seq + 1;
+    if (row.process ?? row.role ?? row.kernel) this.#observed ??= row.seq;
     this.#compare(row, place);
   }
 
