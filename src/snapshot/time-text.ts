@@ -29,6 +29,14 @@ export function parseTimeNs(text: string): bigint {
   return BigInt(milliseconds) * 1_000_000n + BigInt((match?.[2] ?? '').padEnd(9, '0').slice(0, 9));
 }
 
+/** Whether what is written as formatTimeNs() does is a moment: a day of the calendar, and a time of that day. */
+export function isMoment(text: string): boolean {
+  const second = text.slice(0, 19);
+  const milliseconds = Date.parse(`${second}Z`);
+  // Date.parse() takes February 30 for March 2.
+  return !Number.isNaN(milliseconds) && new Date(milliseconds).toISOString().startsWith(second);
+}
+
 const BILLION = 1_000_000_000n;
 /** The end of the year 9999, the last that RFC 3339 can write. */
 const LAST_SECOND = 253_402_300_799;

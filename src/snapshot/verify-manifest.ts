@@ -2,16 +2,25 @@ import { folderName } from './file-name.js';
 import { HEAD_ORDER } from './members.js';
 import type { Manifest } from './schema/manifest.js';
 import { memberTime } from './tar-header.js';
+import { isMoment } from './time-text.js';
 import type { Findings } from './verification.js';
 import type { ContentVerifier } from './verify-content.js';
 
 /** Compares what the manifest says with what was met: members and digests, order, coverage, chain. */
 export function checkManifest(manifest: Manifest, content: ContentVerifier, findings: Findings): void {
+  checkWindow(manifest, findings);
   checkMembers(manifest, content, findings);
   checkContainer(manifest, content, findings);
   checkSource(manifest, content, findings);
   checkCoverage(manifest, content, findings);
   checkChain(manifest, findings);
+}
+
+function checkWindow({ window }: Manifest, findings: Findings): void {
+  for (const end of ['start', 'end'] as const) {
+    if (isMoment(window[end])) continue;
+    findings.add('manifest', `window.${end}`, `${window[end]} is no time that a clock shows`);
+  }
 }
 
 function checkMembers({ members }: Manifest, content: ContentVerifier, findings: Findings): void {

@@ -1,6 +1,7 @@
 import { FingerprintCache } from '../tls/fingerprint-cache.js';
 import { type Difference, rederive } from './rederivation.js';
 import type { Handshake } from './schema/handshake.js';
+import { isMoment } from './time-text.js';
 import type { Findings } from './verification.js';
 
 /** Checks the rows of the timeline in their order: numbers, times, and everything that the raw bytes say. */
@@ -10,6 +11,8 @@ export class TimelineVerifier {
   #rows = 0;
   #next = 0;
   #lastTime = '';
+  /** Its last one was looked at: date and time, to the second and its point. */
+  #second = NEVER;
   #derived = 0;
   #stopped = false;
   #observed: number | undefined;
@@ -48,10 +51,17 @@ export class TimelineVerifier {
     if (row.seq !== this.#next) this.#findings.add('timeline', place, `follows seq ${this.#next - 1}`);
     // RFC 3339 in UTC with nine digits sorts as text.
     if (row.time < this.#lastTime) this.#findings.add('timeline', place, 'is older than the line before it');
+    // Many follow each other within a second.
+    if (!row.time.startsWith(this.#second)) this.#checkMoment(row.time, place);
     this.#lastTime = row.time;
     this.#next = row.seq + 1;
     if (row.process ?? row.role ?? row.kernel) this.#observed ??= row.seq;
     this.#compare(row, place);
+  }
+
+  #checkMoment(time: string, place: string): void {
+    this.#second = time.slice(0, 20);
+    if (!isMoment(time)) this.#findings.add('timeline', place, `its time ${time} is none that a clock shows`);
   }
 
   #compare(row: Handshake, place: string): void {
@@ -75,3 +85,5 @@ function problemOf({ field, derived }: Difference): string {
     ? `${field} are there, but not in the raw bytes`
     : `${field} are missing, though the raw bytes give them`;
 }
+
+const NEVER = ' ';

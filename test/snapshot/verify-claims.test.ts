@@ -1,10 +1,12 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { execa } from 'execa';
 import test, { type ExecutionContext } from 'ava';
 import type { PackEntry } from '../../src/snapshot/pack.js';
 import type { Handshake } from '../../src/snapshot/schema/handshake.js';
 import type { Finding } from '../../src/snapshot/verification.js';
 import { verifySnapshot } from '../../src/snapshot/verify.js';
+import { reasonAgainstCommands, testUnless } from '../left-out.js';
 import { linesOf, membersOf, packedBytes, signedClaim } from './repack.js';
 import { temporaryFolder, writeSample } from './sample.js';
 
@@ -52,6 +54,38 @@ test('an import with a host, or with rows of which only a host can know', async 
     t.true(all.every(({ check, problem }) => check === 'timeline' && problem.startsWith('has a process, role or ')));
   }
 });
+
+for (const [time, isMoment] of [
+  ['2026-11-22T23:59:59', true],
+  ['2028-02-29T00:00:00', true],
+  ['2027-02-29T00:00:00', false],
+  ['2028-02-30T00:00:00', false],
+  ['2026-11-31T12:00:00', false],
+  ['2026-13-01T12:00:00', false],
+  ['2026-00-01T12:00:00', false],
+  ['2026-11-00T12:00:00', false],
+  ['2026-11-22T24:00:00', false],
+  ['2026-11-22T23:60:00', false],
+  ['2026-11-22T23:59:60', false],
+  ['9999-99-99T99:99:99', false],
+] as const) {
+  testUnless(reasonAgainstCommands('date'), `a row at ${time}, which is ${isMoment ? 'a' : 'no'} moment`, async (t) => {
+    const { exitCode } = await execa('date', ['--utc', '--date', `${time}Z`], { reject: false });
+    t.is(exitCode === 0, isMoment);
+    const members = await membersOfSample(t);
+    const later = linesOf(members).map((line, seq) => (seq === 0 ? line : line.replace(/2026-11-22T[^.]*/, time)));
+    const edited = await signedClaim(members, { 'handshakes.ndjson': later.join('') });
+    t.deepEqual(
+      new Set((await found(t, edited)).map(({ check, place }) => `${check} ${place}`)),
+      new Set(isMoment ? [] : ['timeline handshakes.ndjson seq 1']),
+    );
+    const ended = await signedClaim(members, {}, ({ window }) => (window.end = `${time}.000000000Z`));
+    t.is(
+      (await found(t, ended)).some(({ check, place }) => check === 'manifest' && place === 'window.end'),
+      !isMoment,
+    );
+  });
+}
 
 test('what says nothing but what is so passes', async (t) => {
   t.deepEqual(await found(t, await signedClaim(await membersOfSample(t), {})), []);
