@@ -65,9 +65,20 @@ function checkSource({ source }: Manifest, { timeline }: ContentVerifier, findin
 
 function checkCoverage({ coverage }: Manifest, content: ContentVerifier, findings: Findings): void {
   const { events, reconciliation: sums } = coverage;
-  const whole = content.complete && !content.timeline.stopped;
-  if (whole && events !== content.timeline.rows) {
-    findings.add('coverage', 'coverage.events', `says ${events}, and handshakes.ndjson has ${content.timeline.rows}`);
+  const { rows, truncated, ownerless, stopped } = content.timeline;
+  const whole = content.complete && !stopped;
+  if (whole && events !== rows) {
+    findings.add('coverage', 'coverage.events', `says ${events}, and handshakes.ndjson has ${rows}`);
+  }
+  // Of other rows than these, the sums are others too.
+  if (whole && events === rows) {
+    for (const [field, count] of [
+      ['hellosTruncated', truncated],
+      ['hellosWithoutProcess', ownerless],
+    ] as const) {
+      if (coverage[field] === count) continue;
+      findings.add('coverage', `coverage.${field}`, `says ${coverage[field]}, and handshakes.ndjson has ${count}`);
+    }
   }
   if (sums && sums.seen !== sums.kept + sums.filtered + sums.lost) {
     findings.add('coverage', 'coverage.reconciliation', 'seen is not kept + filtered + lost');

@@ -16,6 +16,8 @@ export class TimelineVerifier {
   #derived = 0;
   #stopped = false;
   #observed: number | undefined;
+  #truncated = 0;
+  #ownerless = 0;
 
   constructor(findings: Findings) {
     this.#findings = findings;
@@ -34,6 +36,16 @@ export class TimelineVerifier {
   /** Whether there may be rows that nobody looked at. */
   get stopped(): boolean {
     return this.#stopped;
+  }
+
+  /** Hellos that are not complete. */
+  get truncated(): number {
+    return this.#truncated;
+  }
+
+  /** Hellos that are ascribed to nobody. */
+  get ownerless(): number {
+    return this.#ownerless;
   }
 
   /** The `seq` of the first row that says what only the host could see: who, in which part, or what its kernel computed. */
@@ -55,6 +67,8 @@ export class TimelineVerifier {
     if (!row.time.startsWith(this.#second)) this.#checkMoment(row.time, place);
     this.#lastTime = row.time;
     this.#next = row.seq + 1;
+    if (!row.hello.complete) this.#truncated += 1;
+    if (!row.process || row.process.attribution === 'none') this.#ownerless += 1;
     if (row.process ?? row.role ?? row.kernel) this.#observed ??= row.seq;
     this.#compare(row, place);
   }

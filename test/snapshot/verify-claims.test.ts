@@ -4,6 +4,7 @@ import { execa } from 'execa';
 import test, { type ExecutionContext } from 'ava';
 import type { PackEntry } from '../../src/snapshot/pack.js';
 import type { Handshake } from '../../src/snapshot/schema/handshake.js';
+import type { Manifest } from '../../src/snapshot/schema/manifest.js';
 import type { Finding } from '../../src/snapshot/verification.js';
 import { verifySnapshot } from '../../src/snapshot/verify.js';
 import { reasonAgainstCommands, testUnless } from '../left-out.js';
@@ -87,9 +88,52 @@ for (const [time, isMoment] of [
   });
 }
 
+for (const [what, change, counts] of [
+  ['a hello cut short', (row) => (row.hello.complete = false), { hellosTruncated: 1, hellosWithoutProcess: 0 }],
+  ['a hello of nobody', (row) => (row.process = NOBODY), { hellosTruncated: 0, hellosWithoutProcess: 1 }],
+  ['a hello without a process', (row) => (row.process = null), { hellosTruncated: 0, hellosWithoutProcess: 1 }],
+] as readonly [string, (row: Handshake) => void, Pick<Manifest['coverage'], Counted>][]) {
+  test(`coverage that does not count ${what}, or one too many`, async (t) => {
+    const members = await membersOfSample(t);
+    const [first = '', ...rest] = linesOf(members);
+    const row = JSON.parse(first) as Handshake;
+    change(row);
+    const contents = { 'handshakes.ndjson': `${JSON.stringify(row)}\n${rest.join('')}` };
+    const claimed = (stated: typeof counts) =>
+      signedClaim(members, contents, ({ coverage }) => Object.assign(coverage, stated));
+    t.deepEqual(await found(t, await claimed(counts)), []);
+    for (const field of ['hellosTruncated', 'hellosWithoutProcess'] as const) {
+      for (const wrong of [counts[field] + 1, 1 - counts[field]]) {
+        t.deepEqual(
+          (await found(t, await claimed({ ...counts, [field]: wrong }))).map(({ place }) => place),
+          [`coverage.${field}`],
+        );
+      }
+    }
+  });
+}
+
 test('what says nothing but what is so passes', async (t) => {
   t.deepEqual(await found(t, await signedClaim(await membersOfSample(t), {})), []);
 });
+
+type Counted = 'hellosTruncated' | 'hellosWithoutProcess';
+
+const NOBODY: Handshake['process'] = {
+  pid: null,
+  tid: null,
+  startTimeNs: null,
+  ppid: null,
+  uid: null,
+  gid: null,
+  comm: null,
+  threadComm: null,
+  exe: null,
+  cgroup: null,
+  container: null,
+  attribution: 'none',
+  sender: null,
+};
 
 async function membersOfSample(t: ExecutionContext): Promise<PackEntry[]> {
   return membersOf((await writeSample(await temporaryFolder(t))).path);
