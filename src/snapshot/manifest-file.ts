@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { TlsnapError } from '../errors.js';
+import { duplicateKey } from './duplicate-key.js';
 import { bodyRank, EXECUTABLES, HOST, isKnownMember, MANIFEST, ROW_MEMBERS } from './members.js';
 import type { Host } from './schema/host.js';
 import { FORMAT_VERSION } from './schema/format-version.js';
@@ -44,11 +45,18 @@ export function parseHost(bytes: Buffer, place: string): Host {
 
 function parseDocument(bytes: Buffer, place: string): unknown {
   if (!isUtf8(bytes)) throw new TlsnapError('input', place, 'not UTF-8');
+  const text = bytes.toString('utf8');
+  let value: unknown;
   try {
-    return JSON.parse(bytes.toString('utf8'));
+    value = JSON.parse(text);
   } catch {
     throw new TlsnapError('input', place, 'not JSON');
   }
+  // One reader takes the first, another the last.
+  const twice = duplicateKey(text);
+  if (twice !== undefined)
+    throw new TlsnapError('input', place, `an object has the key ${JSON.stringify(twice)} twice`);
+  return value;
 }
 
 /** What no schema says of the list of members: its order, its completeness, and that each name is there once. */

@@ -8,7 +8,17 @@ import type { Manifest } from '../../src/snapshot/schema/manifest.js';
 import type { Finding } from '../../src/snapshot/verification.js';
 import { verifySnapshot } from '../../src/snapshot/verify.js';
 import { reasonAgainstCommands, testUnless } from '../left-out.js';
-import { linesOf, membersOf, packedBytes, signedClaim } from './repack.js';
+import { oneTimeSigner } from '../../src/snapshot/signer.js';
+import {
+  contentOf,
+  linesOf,
+  manifestText,
+  membersOf,
+  packedBytes,
+  replaced,
+  signedAnew,
+  signedClaim,
+} from './repack.js';
 import { temporaryFolder, writeSample } from './sample.js';
 
 // Snapshots that are signed and packed as they should be, by somebody who says in them what is not so.
@@ -112,6 +122,32 @@ for (const [what, change, counts] of [
     }
   });
 }
+
+test('a field that is there twice in manifest.json or host.json', async (t) => {
+  const members = await membersOfSample(t);
+  const host = contentOf(members, 'host.json').toString();
+  const twice = await signedClaim(members, { 'host.json': host.replace('{', '{"hostname":"other",') });
+  t.deepEqual(await found(t, twice), [
+    { check: 'schema', place: 'host.json', problem: 'an object has the key "hostname" twice' },
+  ]);
+  const signer = oneTimeSigner();
+  const manifest = manifestText(await signedClaim(members, {})).replace('"source":', '"source":"pcap","source":');
+  const signed = await signedAnew(replaced(members, { 'manifest.json': manifest }), signer, true);
+  t.deepEqual(await found(t, signed), [
+    { check: 'manifest', place: 'manifest.json', problem: 'an object has the key "source" twice' },
+  ]);
+});
+
+test('of other rows than coverage counts only that is told', async (t) => {
+  const members = await membersOfSample(t);
+  const claimed = await signedClaim(members, {}, ({ coverage }) => {
+    Object.assign(coverage, { events: 4, hellosTruncated: 1, reconciliation: null });
+  });
+  t.deepEqual(
+    (await found(t, claimed)).map(({ place }) => place),
+    ['coverage.events'],
+  );
+});
 
 test('what says nothing but what is so passes', async (t) => {
   t.deepEqual(await found(t, await signedClaim(await membersOfSample(t), {})), []);
