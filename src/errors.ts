@@ -76,6 +76,7 @@ const IO_ERRORS: Record<string, { detail: string; suggestion?: string }> = {
   EEXIST: { detail: 'exists already, and is never overwritten', suggestion: 'Name another file.' },
   EISDIR: { detail: 'is a directory', suggestion: 'Name a file.' },
   ENOTDIR: { detail: 'a part of the path is not a directory', suggestion: 'Check the path.' },
+  ESPIPE: { detail: 'is a pipe, and has to be read more than once', suggestion: 'Save it to a file first.' },
   ENOSPC: { detail: 'no space left on the device', suggestion: 'Write to another device.' },
   EROFS: { detail: 'the file system is read-only', suggestion: 'Write to another device.' },
   EDQUOT: { detail: 'the disk quota is used up', suggestion: 'Write to another device.' },

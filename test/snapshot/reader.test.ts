@@ -10,6 +10,7 @@ import { TlsnapError } from '../../src/errors.js';
 import { readContainer } from '../../src/snapshot/container.js';
 import { openSnapshot, openSource, type Snapshot } from '../../src/snapshot/reader.js';
 import { canonicalHeader } from '../../src/snapshot/tar-header.js';
+import { reasonAgainstCommands, testUnless } from '../left-out.js';
 import { makeTar, makeTarGz, type Entry } from './hostile-tar.js';
 import { handshakeAt, temporaryFolder, writeSample } from './sample.js';
 
@@ -186,6 +187,19 @@ test('is refused: what is no gzip, an age file, nothing, and no file', async (t)
   await refused(t, () => openSnapshot(path), /not a snapshot/);
   const missing = await t.throwsAsync(openSnapshot(join(folder, 'none')), { instanceOf: TlsnapError });
   t.is(missing.kind, 'io');
+});
+
+testUnless(reasonAgainstCommands('mkfifo', 'cat'), 'is refused: a pipe, with what to do instead', async (t) => {
+  const folder = await temporaryFolder(t);
+  const { path } = await writeSample(folder);
+  const pipe = join(folder, 'pipe');
+  await execa('mkfifo', [pipe]);
+  const writing = execa('sh', ['-c', 'cat "$0" > "$1"', path, pipe], { reject: false });
+  const error = await t.throwsAsync(openSnapshot(pipe), { instanceOf: TlsnapError });
+  await writing;
+  t.is(error.kind, 'io');
+  t.is(error.message, `${pipe}: is a pipe, and has to be read more than once (ESPIPE)`);
+  t.deepEqual(error.suggestions, ['Save it to a file first.']);
 });
 
 test('is refused or gives all that was asked for, wherever it is cut', async (t) => {
