@@ -9,6 +9,7 @@ import type { Process } from '../snapshot/schema/process.js';
  *   `*_TOKEN=*`      the value of every variable or argument whose name ends in _TOKEN
  *   `AWS_SECRET`     the value of that variable; or an argument that is just that, as a whole
  *   `--password *`   a space may also be the border to the next argument: the one after --password
+ * Where a list was cut off (TRUNCATED), what stands before the cut may be the beginning of a match, and is taken for one.
  * There is nothing to backtrack: the time is bounded by the lengths of text and pattern.
  */
 export class Redactor {
@@ -29,10 +30,13 @@ export class Redactor {
     if (this.#patterns.length === 0) return row;
     const cleaned = { ...row };
     const { cmdline, environ, loaderEnvironment } = row;
-    if (cmdline) this.redacted += this.#clean(cleaned, 'cmdline', cmdline, true);
+    if (cmdline) this.redacted += this.#clean(cleaned, 'cmdline', cmdline, isCut(row, 'cmdline'));
+    const cut = isCut(row, 'environ');
+    // The cut variable is the last one of all, which is seldom one of the loader's.
+    const loaderCut = cut && (!environ || environ.at(-1) === loaderEnvironment?.at(-1));
     const [ofAll, ofLoader] = [
-      environ ? this.#clean(cleaned, 'environ', environ, false) : 0,
-      loaderEnvironment ? this.#clean(cleaned, 'loaderEnvironment', loaderEnvironment, false) : 0,
+      environ ? this.#clean(cleaned, 'environ', environ, cut) : 0,
+      loaderEnvironment ? this.#clean(cleaned, 'loaderEnvironment', loaderEnvironment, loaderCut) : 0,
     ];
     // The loader's variables are among the others, where those are kept.
     this.redacted += environ ? ofAll : ofLoader;
@@ -40,14 +44,12 @@ export class Redactor {
   }
 
   /** Returns from how many of the values something was taken. */
-  #clean(row: Process, name: Field, values: readonly string[], isCommandLine: boolean): number {
-    const raw = name === 'loaderEnvironment' ? undefined : row[`${name}Raw`];
+  #clean(row: Process, name: Field, values: readonly string[], cut: boolean): number {
     // As bytes, one character each: what is no UTF-8 is searched too, and stays as it is around a secret.
-    const bytes =
-      raw === undefined ? Buffer.from(values.map((value) => `${value}\0`).join('')) : Buffer.from(raw, 'base64');
+    const bytes = name === 'loaderEnvironment' ? Buffer.from(values.join('\0')) : bytesOf(values, row[`${name}Raw`]);
     const before = bytes.toString('latin1').split('\0');
     const after = [...before];
-    for (const pattern of this.#patterns) apply(pattern, after, isCommandLine ? pattern.words : 1);
+    for (const pattern of this.#patterns) apply(pattern, after, name === 'cmdline' ? pattern.words : 1, cut);
     const changed = after.filter((value, index) => value !== before[index]).length;
     if (changed === 0) return 0;
     const text = hostStrings(Buffer.from(after.join('\0'), 'latin1'));
@@ -59,6 +61,7 @@ export class Redactor {
 }
 
 type Field = 'cmdline' | 'environ' | 'loaderEnvironment';
+type Span = readonly [from: number, to: number];
 
 interface Pattern {
   /** What is between the stars, in lower case, as bytes. */
@@ -84,11 +87,22 @@ function compile(text: string): Pattern[] {
       ];
 }
 
-function apply({ parts }: Pattern, values: string[], words: number): void {
+/** What `hostStrings` made the values of. */
+function bytesOf(values: readonly string[], raw: string | undefined): Buffer {
+  return raw === undefined ? Buffer.from(values.map((value) => `${value}\0`).join('')) : Buffer.from(raw, 'base64');
+}
+
+function isCut({ errors }: Process, field: Field): boolean {
+  return errors.some((error) => error.field === field && error.code === 'TRUNCATED');
+}
+
+/** @param cut whether the last value goes on where nobody has seen it, and others may follow it */
+function apply({ parts }: Pattern, values: string[], words: number, cut: boolean): void {
   for (let at = 0; at < values.length; at++) {
     for (let count = 1; count <= words && at + count <= values.length; count++) {
       const joined = values.slice(at, at + count).join(' ');
-      const secret = secretIn(joined, parts);
+      const isLast = at + count === values.length;
+      const secret = secretIn(joined, parts) ?? (cut && isLast ? secretBegunIn(joined, parts) : null);
       if (secret === null) continue;
       takeOut(values, at, count, secret);
       break;
@@ -97,11 +111,25 @@ function apply({ parts }: Pattern, values: string[], words: number): void {
 }
 
 /** Where the last star's text lies, [from, to); all of it for a pattern without stars; null where it does not match. */
-function secretIn(text: string, parts: readonly string[]): readonly [number, number] | null {
+function secretIn(text: string, parts: readonly string[]): Span | null {
   const folded = lower(text);
-  const [first = '', ...others] = parts;
-  const last = others.pop();
-  if (last === undefined) return folded === first ? [0, text.length] : null;
+  const last = parts.at(-1) ?? '';
+  if (parts.length === 1) return folded === last ? [0, text.length] : null;
+  const from = lastStarIn(folded, parts);
+  const to = text.length - last.length;
+  return from !== null && to > from && folded.endsWith(last) ? [from, to] : null;
+}
+
+/** The same of a text of which only the beginning is there: all that can be of the last star, or of a pattern without stars. */
+function secretBegunIn(text: string, parts: readonly string[]): Span | null {
+  const folded = lower(text);
+  const from = parts.length === 1 ? (parts[0]?.startsWith(folded) ? 0 : null) : lastStarIn(folded, parts);
+  return from !== null && text.length > from ? [from, text.length] : null;
+}
+
+/** Where the last star's text begins; null where a part before it is not there. */
+function lastStarIn(folded: string, parts: readonly string[]): number | null {
+  const [first = '', ...others] = parts.slice(0, -1);
   if (!folded.startsWith(first)) return null;
   let from = first.length;
   // The earliest place of each part leaves the most to the last star.
@@ -110,12 +138,11 @@ function secretIn(text: string, parts: readonly string[]): readonly [number, num
     if (found < 0) return null;
     from = found + part.length;
   }
-  const to = text.length - last.length;
-  return to > from && folded.endsWith(last) ? [from, to] : null;
+  return from;
 }
 
 /** Puts the mark in place of [from, to) of the values from `at` on, joined by spaces. */
-function takeOut(values: string[], at: number, count: number, [from, to]: readonly [number, number]): void {
+function takeOut(values: string[], at: number, count: number, [from, to]: Span): void {
   let start = 0;
   for (let index = at; index < at + count; index++) {
     const value = values[index] ?? '';

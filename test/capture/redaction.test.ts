@@ -42,6 +42,71 @@ test("a variable's value is taken out by its name, and a border between two vari
   t.is(redactor.redacted, 3);
 });
 
+const CUT: readonly [pattern: string, before: string, after: string][] = [
+  ['db://app:*@db/prod', 'psql\0db://app:hunter2@d', 'psql\0db://app:[redacted]'],
+  ['db://app:*@db/prod', 'psql\0DB://app:h', 'psql\0DB://app:[redacted]'],
+  ['db://app:*@db/prod', 'psql\0db://app:', 'psql\0db://app:'],
+  ['db://app:*@db/prod', 'psql\0db://ap', 'psql\0db://ap'],
+  ['db://app:*@db/prod', 'db://app:x\0y', 'db://app:x\0y'],
+  ['hunter2', 'echo\0hunt', 'echo\0[redacted]'],
+  ['hunter2', 'hunt\0echo', 'hunt\0echo'],
+  ['hunter2', 'echo\0', 'echo\0'],
+  ['--key * --end', 'x\0--key\0hunt', 'x\0--key\0[redacted]'],
+  ['--key * --end', 'x\0--key\0hunter2\0', 'x\0--key\0[redacted]\0'],
+  ['--key * --end', 'x\0--key\0hunter2\0--e', 'x\0--key\0[redacted]\0[redacted]'],
+  ['--key * --end', '--key\0a\0b\0c', '--key\0a\0b\0c'],
+  ['u:*@*/x', 'u:name@hunter2', 'u:name@[redacted]'],
+  ['u:*@*/x', 'u:name', 'u:name'],
+];
+
+for (const [pattern, before, after] of CUT) {
+  test(`${pattern} takes out what may be the beginning of a secret before a cut: ${before.replaceAll('\0', ' ')}`, (t) => {
+    const row = rowOfBytes(Buffer.from(before));
+    const errors = [{ field: 'cmdline', code: 'TRUNCATED' }];
+    t.deepEqual(new Redactor([pattern]).row({ ...row, errors }), { ...rowOfBytes(Buffer.from(after)), errors });
+    const others = [
+      { field: 'environ', code: 'TRUNCATED' },
+      { field: 'cmdline', code: 'TIMEOUT' },
+    ];
+    t.deepEqual(new Redactor([pattern]).row({ ...row, errors: others }).cmdline, row.cmdline, 'not of a whole one');
+  });
+}
+
+test('of an environment that was cut off the last variable is taken for the beginning of a match', (t) => {
+  const errors = [{ field: 'environ', code: 'TRUNCATED' }];
+  const environ = ['LD_AUDIT=hunter2', 'LD_PRELOAD=hunter2'];
+  const redactor = new Redactor(['LD_*=*.so']);
+  const { values, raw } = hostStrings(Buffer.from(environ.join('\0')));
+  const after = redactor.row({
+    ...emptyProcess(1),
+    environ: values,
+    environRaw: raw ?? '',
+    loaderEnvironment: values,
+    errors,
+  });
+  t.deepEqual(after.environ, ['LD_AUDIT=hunter2', 'LD_PRELOAD=[redacted]']);
+  t.deepEqual(after.loaderEnvironment, ['LD_AUDIT=hunter2', 'LD_PRELOAD=[redacted]']);
+  t.is(redactor.redacted, 1);
+  const notLast = redactor.row({
+    ...emptyProcess(1),
+    environ: [...environ, 'X=1'],
+    loaderEnvironment: environ,
+    errors,
+  });
+  t.deepEqual(notLast.loaderEnvironment, environ);
+  const alone = redactor.row({ ...emptyProcess(1), loaderEnvironment: environ, errors });
+  t.deepEqual(alone.loaderEnvironment, ['LD_AUDIT=hunter2', 'LD_PRELOAD=[redacted]']);
+});
+
+test('whatever cuts off an argument with a secret leaves nothing of the secret', (t) => {
+  const whole = Buffer.from('curl\0--proxy\0db://app:0123456789@db/prod');
+  for (let length = 0; length <= whole.length; length++) {
+    const errors = [{ field: 'cmdline', code: 'TRUNCATED' }];
+    const row = new Redactor(['db://app:*@db/prod']).row({ ...rowOfBytes(whole.subarray(0, length)), errors });
+    t.notRegex(`${row.cmdline?.join(' ')} ${Buffer.from(row.cmdlineRaw ?? '', 'base64').toString()}`, /\d/);
+  }
+});
+
 test('bytes that are no text are searched too, and stay as they are around a secret', (t) => {
   const bytes = Buffer.from('x\xff\0--key\0s\xfec\0\0\0', 'latin1');
   const row = rowOfBytes(bytes);

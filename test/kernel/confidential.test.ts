@@ -32,6 +32,27 @@ testUnless(reason, '--redact takes secrets out of command lines and environments
   t.regex(captured.stderr, new RegExp(`^redacted    ${count} arguments and variables$`, 'm'));
 });
 
+testUnless(reason, 'a command line that the kernel cut off in the midst of a secret keeps nothing of it', async (t) => {
+  const stage = await openStage(t);
+  const client = await compileActor(stage.directory, 'hello-client');
+  const hello = await writeHello(stage.directory);
+  const { port } = await startTlsServer(stage);
+  const args = [String(port), hello.file, '0'];
+  const used = [client, ...args, '', 'db://app:hunt'].join(' ').length;
+  const padding = 'p'.repeat(KERNEL_CMDLINE - used);
+  const work = async () => {
+    // One of them at least is gone before it is read from /proc.
+    for (let round = 0; round < 12; round++)
+      await stage.run(client, [...args, padding, `db://app:${SECRET}@db/prod`]).catch(() => undefined);
+  };
+  const captured = await stage.capture(work, { flags: ['--redact', 'db://app:*@db/prod'] });
+  const cut = captured.processes.filter(({ errors }) => errors.some(({ code }) => code === 'TRUNCATED'));
+  t.true(cut.length > 0);
+  for (const { cmdline } of cut) t.deepEqual(cmdline, [client, ...args, padding, 'db://app:[redacted]']);
+  const { stdout: content } = await execa('tar', ['--extract', '--gzip', '--to-stdout', '--file', captured.path]);
+  t.false(content.includes('db://app:h'));
+});
+
 testUnless(reason, 'without --environ no environment is kept', async (t) => {
   const stage = await openStage(t);
   const captured = await stage.capture(await secretive(stage));
@@ -99,3 +120,5 @@ async function secretive(stage: Stage): Promise<() => Promise<void>> {
 }
 
 const SECRET = 'hunter2-correct-horse';
+/** What the kernel's record has room for. */
+const KERNEL_CMDLINE = 1024;
