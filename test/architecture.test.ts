@@ -176,6 +176,7 @@ const LEVELS: Readonly<Record<string, number>> = {
   errors: 0,
   terminal: 0,
   counted: 0,
+  'byte-budget': 0,
   oldest: 0,
   'text-parts': 0,
 };

@@ -60,12 +60,10 @@ export async function compose(options: ComposeOptions): Promise<Composed> {
     const clock = clockOf(gathered);
     const tally = writeHellos(options, gathered, clock, writer);
     const redactor = new Redactor(gathered.start.redact);
-    let processes = 0;
     for (const told of gathered.table.rows((bootTimeNs) => clock.format(bootTimeNs))) {
       const row = redactor.row(told);
       writer.processes.add(row);
       options.onProcess?.(row);
-      processes++;
     }
     for (const row of gathered.fingerprints.rows((bootTimeNs) => clock.format(bootTimeNs)))
       writer.fingerprints.add(row);
@@ -75,8 +73,12 @@ export async function compose(options: ComposeOptions): Promise<Composed> {
       writer.actions.add(copied(sha256, process));
     }
     for (const action of lastActions(options)) writer.actions.add(action);
-    const snapshot = await writer.finish(factsOf(gathered, tally, redactor.redacted), options.signer);
+    const snapshot = await writer.finish(
+      factsOf(gathered, { ...tally, ...writer.tooLong }, redactor.redacted),
+      options.signer,
+    );
     if (options.removesSpool) removeSpool(options.spool);
+    const processes = writer.processes.rows;
     return { snapshot, handshakes: tally.rows, processes, blindSpots: gathered.blindSpots };
   } finally {
     writer.close();
@@ -86,7 +88,7 @@ export async function compose(options: ComposeOptions): Promise<Composed> {
 
 function writeHellos(options: ComposeOptions, gathered: Gathered, clock: WallClock, writer: SnapshotWriter): Tally {
   const cache = new FingerprintCache();
-  const tally: Tally = { rows: 0, filtered: 0, truncated: 0, disagreements: 0, retired: 0 };
+  const tally: Tally = { rows: 0, filtered: 0, truncated: 0, disagreements: 0, retired: 0, shortened: 0, leftOut: 0 };
   const assembly = new HelloAssembly((hello) => {
     // Of an accepted connection the owner shows with the answer: only then is it known whether it is in scope.
     if (gathered.start.scope.pid !== null && !hello.owner) {

@@ -1,3 +1,4 @@
+import { counted } from '../counted.js';
 import type { Counters } from '../native/session.js';
 import type { SnapshotFacts } from '../snapshot/schema/manifest.js';
 import type { Gathered } from './gather.js';
@@ -14,6 +15,10 @@ export interface Tally {
   retired: number;
   /** Hellos whose digests by the kernel are not those of their bytes. */
   disagreements: number;
+  /** Rows, and `host.json`, of which lists were cut because they were too long. */
+  shortened: number;
+  /** Those that were too long even so. */
+  leftOut: number;
 }
 
 type Coverage = SnapshotFacts['coverage'];
@@ -33,6 +38,7 @@ export function coverageOf(gathered: Gathered, tally: Tally): Coverage {
       ...(unreadable > 0 && { 'spool.frames-unreadable': unreadable }),
       ...(tally.disagreements > 0 && { 'kernel.ja3-disagreements': tally.disagreements }),
       ...(gap > 0 && { 'spool.hellos-unaccounted': gap }),
+      ...(tally.leftOut > 0 && { 'snapshot.rows-too-long': tally.leftOut }),
     },
     hellosTruncated: tally.truncated,
     hellosWithoutProcess: blindSpots.ownerless,
@@ -41,7 +47,11 @@ export function coverageOf(gathered: Gathered, tally: Tally): Coverage {
     // Nobody listed the sockets when a recorder started.
     socketsOlderThanWindow: start.source === 'recorder' ? null : blindSpots.olderSockets,
     kernelFeaturesMissing: [...start.missing],
-    limits: [...limits, ...(tally.retired > 0 ? [tooMany(tally.retired)] : [])],
+    limits: [
+      ...limits,
+      ...(tally.retired > 0 ? [tooMany(tally.retired)] : []),
+      ...(tally.shortened > 0 ? [cutRows(tally.shortened)] : []),
+    ],
     notes: notesOf(gathered, tally),
     redacted: 0,
     reconciliation: reconciliation && { ...reconciliation, lost: reconciliation.lost + gap },
@@ -59,6 +69,10 @@ function reconcile(counters: Counters, { rows, filtered }: Tally): NonNullable<C
 
 function tooMany(connections: number): string {
   return `${connections} connections were not waited for to their end, because too many newer ones were open: their hellos may be cut, or have no process.`;
+}
+
+function cutRows(rows: number): string {
+  return `The longest lists of ${counted(rows, 'row')} were cut, because a row or document was too long for the format.`;
 }
 
 function lossesOf(counters: Counters): Record<string, number> {

@@ -6,7 +6,7 @@ import { recordAt } from '../native/records.js';
 import { Session } from '../native/session.js';
 import type { DrainSettings, FromDrain, ToDrain } from './drain-protocol.js';
 import type { Note } from './notes.js';
-import { appendFingerprints } from './pieces.js';
+import { appendFingerprints, appendNote } from './pieces.js';
 import { FRAME, removeSpool } from './spool.js';
 import { SpoolWriter } from './spool-writer.js';
 import { addSubtree } from './subtree.js';
@@ -118,7 +118,7 @@ class Drain {
   }
 
   #note(note: Note): void {
-    this.#spool?.append(FRAME.note, Buffer.from(JSON.stringify(note)));
+    if (this.#spool) appendNote(this.#spool, note);
   }
 
   #stop(): void {

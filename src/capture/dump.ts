@@ -14,10 +14,10 @@ import { findCgroup, relatedCgroups } from './cgroup2.js';
 import { composeMatched, openMatcher, type Captured } from './compose-matched.js';
 import { HostNotes } from './host-notes.js';
 import type { Note } from './notes.js';
-import { appendFingerprints, appendRecords } from './pieces.js';
+import { appendFingerprints, appendNote, appendRecords } from './pieces.js';
 import { ProcessWatcher, unreadProcesses } from './process-watcher.js';
 import { Redactor } from './redaction.js';
-import { FRAME, removeSpool } from './spool.js';
+import { removeSpool } from './spool.js';
 import { SpoolWriter } from './spool-writer.js';
 import { spoolFor } from './spool-place.js';
 
@@ -81,7 +81,7 @@ async function writeSpool(
   carver: Carver,
 ): Promise<void> {
   const { facts, clocks, counters, slots, processes, fingerprints, detached } = reading;
-  const note = (one: Note): void => spool.append(FRAME.note, Buffer.from(JSON.stringify(one)));
+  const note = (one: Note): void => appendNote(spool, one);
   const { mount } = findCgroup(undefined);
   const notes = new HostNotes(reader, { mount, cgroup: facts.cgroup, scope: facts.scope }, note);
   const self = { pid: process.pid, environment: loadingEnvironment(process.env) };

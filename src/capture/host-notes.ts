@@ -76,6 +76,7 @@ export class HostNotes {
     });
     const limit = (text: string): void => this.#note({ note: 'limit', text: `${text} at the ${when}.` });
     if (sweep.truncated) limit('Not all sockets were listed');
+    if (sweep.ownersTruncated > 0) limit(`Not all owners of ${counted(sweep.ownersTruncated, 'socket')} were listed`);
     if (sweep.processesUnreadable > 0) {
       limit(
         `The descriptors of ${counted(sweep.processesUnreadable, 'process', 'processes')} could not be read, whose sockets have no owner,`,

@@ -1,7 +1,7 @@
 import { closeSync, constants, fstatSync, openSync, readdirSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { ioError, TlsnapError } from '../errors.js';
-import { FIRST_LINK, HEADER_BYTES, LINK_AT, linkOf, MAGIC, SEGMENT_NAME, segmentName } from './spool.js';
+import { FIRST_LINK, HEADER_BYTES, LINK_AT, linkOf, MAGIC, MAX_PAYLOAD, SEGMENT_NAME, segmentName } from './spool.js';
 
 export interface SpoolFrame {
   readonly kind: number;
@@ -139,5 +139,3 @@ function readAll(fd: number, into: Buffer, position: number): number {
 // Windows has neither of the two.
 const { O_NOFOLLOW = 0, O_NONBLOCK = 0 } = constants as Partial<typeof constants>;
 const OPEN_REGULAR = O_NOFOLLOW | O_NONBLOCK;
-/** More than one drain or one note ever has. */
-const MAX_PAYLOAD = 64 * 1024 * 1024;

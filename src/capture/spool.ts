@@ -51,4 +51,6 @@ export const SEGMENT_NAME = /^segment-\d{8}$/;
 export const MAGIC = 'TSNP';
 export const LINK_AT = 12;
 export const HEADER_BYTES = LINK_AT + 32;
+/** A frame's payload; more than one drain or one note ever has. */
+export const MAX_PAYLOAD = 64 * 1024 * 1024;
 export const FIRST_LINK = Buffer.alloc(32);

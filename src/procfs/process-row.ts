@@ -1,3 +1,5 @@
+import { fitted } from '../byte-budget.js';
+import { MAX_LINE_BYTES } from '../snapshot/bounds.js';
 import type { Process } from '../snapshot/schema/process.js';
 import { sameStart } from './clock-ticks.js';
 import { statExecutable, type ExecutableFacts } from './executable.js';
@@ -37,14 +39,17 @@ export const RISKY_FIELDS = ['cmdline', 'maps', 'exeFile', 'libraries', 'environ
 export type RiskyField = (typeof RISKY_FIELDS)[number];
 
 /**
- * Everything /proc says about a process, but not the digest of its executable. May hang in a risky field, so it is to
+ * Everything /proc says about a process, as far as a row of a snapshot can hold it, but not the digest of its executable. May hang in a risky field, so it is to
  * be called in a process that can be given up (see src/host/reader.ts). A process that vanishes half-way yields what was read.
  */
 export function readProcess(procfs: Procfs, request: ProcessRequest, starting?: Starting): Process {
   const row: Process = { ...emptyProcess(request.pid), readAt: now(), sources: ['proc'] };
   if (request.startTimeNs !== undefined) row.startTimeNs = request.startTimeNs;
   try {
-    return procfs.using(request.pid, (directory) => fill(row, procfs, directory, request, starting));
+    const told = procfs.using(request.pid, (directory) => fill(row, procfs, directory, request, starting));
+    return (
+      fitted(told, MAX_LINE_BYTES)?.row ?? { ...row, sources: [], errors: [{ field: 'process', code: 'TOO_LARGE' }] }
+    );
   } catch (error) {
     return { ...row, sources: [], errors: [{ field: 'process', code: errorCode(error) }] };
   }

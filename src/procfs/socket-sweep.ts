@@ -31,6 +31,8 @@ export interface SocketSweep {
   /** The hidepid option of the mount, where processes of others are hidden by it. */
   hidepid: string | null;
   truncated: boolean;
+  /** Sockets of which not all owners are listed. */
+  ownersTruncated: number;
   errors: { netns: number; table: string; code: string }[];
 }
 
@@ -54,9 +56,11 @@ export function sweepSockets(
     netnsWithoutProcess: mounted.filter((netns) => !readers.has(netns)),
     ...pass,
     hidepid,
+    ownersTruncated: 0,
     errors: [],
   };
   let batch: Socket[] = [];
+  let batchBytes = 0;
   for (const [netns, pids] of readers) {
     for (const { table, proto, family } of TABLES) {
       const code = readTable(procfs, pids, table, (line) => {
@@ -66,12 +70,15 @@ export function sweepSockets(
         }
         const entry = parseSocketLine(line);
         if (!entry) return true;
-        const holders = (entry.inode !== null && owners.get(entry.inode)) || [];
-        batch.push({ when, netns, proto, family, ...entry, owners: holders });
+        const holders = (entry.inode !== null && owners.get(entry.inode)) || NOBODY;
+        batch.push({ when, netns, proto, family, ...entry, owners: holders.rows });
+        batchBytes += holders.bytes;
         sweep.sockets++;
-        if (batch.length >= BATCH) {
+        if (holders.truncated) sweep.ownersTruncated++;
+        if (batch.length >= BATCH || batchBytes >= BATCH_BYTES) {
           emit(batch);
           batch = [];
+          batchBytes = 0;
         }
         return true;
       });
@@ -82,9 +89,17 @@ export function sweepSockets(
   return sweep;
 }
 
+/** Who holds one socket. */
+interface Holders {
+  readonly rows: SocketOwner[];
+  /** As JSON. */
+  bytes: number;
+  truncated: boolean;
+}
+
 interface ProcessPass {
   /** By socket inode. */
-  owners: Map<string, SocketOwner[]>;
+  owners: Map<string, Holders>;
   /** By network namespace, a few processes through which its tables can be read. */
   readers: Map<number, number[]>;
   bpf: BpfHolders;
@@ -126,10 +141,11 @@ function sweepProcesses(procfs: Procfs, deadline: number): ProcessPass {
         if (inodes.size === 0 && objects.length === 0) return;
         const { row } = briefly(procfs, directory);
         for (const descriptor of objects) takeDescriptor(pass.bpf, directory, descriptor, row.comm);
+        const bytes = Buffer.byteLength(JSON.stringify(row));
         for (const inode of inodes) {
           const holders = pass.owners.get(inode);
-          if (!holders) pass.owners.set(inode, [row]);
-          else if (holders.length < OWNERS_PER_SOCKET) holders.push(row);
+          if (!holders) pass.owners.set(inode, { rows: [row], bytes, truncated: false });
+          else addOwner(holders, row, bytes);
         }
       });
     } catch (error) {
@@ -138,6 +154,15 @@ function sweepProcesses(procfs: Procfs, deadline: number): ProcessPass {
     }
   }
   return pass;
+}
+
+function addOwner(holders: Holders, row: SocketOwner, bytes: number): void {
+  if (holders.rows.length >= OWNERS_PER_SOCKET || holders.bytes + bytes > OWNERS_BYTES) {
+    holders.truncated = true;
+    return;
+  }
+  holders.rows.push(row);
+  holders.bytes += bytes;
 }
 
 /** Through the first of the processes that still lives. Null, or why no table could be read. */
@@ -200,9 +225,14 @@ const TABLES = [
   { table: 'udp6', proto: 'udp', family: 6 },
 ] as const;
 
+const NOBODY: Holders = { rows: [], bytes: 0, truncated: false };
 const BATCH = 1000;
+/** Of owners, which are most of a row that is long. */
+const BATCH_BYTES = 4 * 1024 * 1024;
 const CHUNK = 65536;
 const READERS_PER_NETNS = 8;
 /** Pre-forked servers share a listener among hundreds of workers; more are not needed to find them. */
 const OWNERS_PER_SOCKET = 4096;
+/** Four thousand of some 120 bytes; names and paths that are made long can have 25,000. */
+const OWNERS_BYTES = 512 * 1024;
 const MAX_MOUNTINFO = 4 * 1024 * 1024;

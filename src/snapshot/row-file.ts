@@ -1,4 +1,5 @@
 import { createHash, type Hash } from 'node:crypto';
+import { fitted } from '../byte-budget.js';
 import { TlsnapError } from '../errors.js';
 import { mostBytes, type TextPart, writeParts } from '../text-parts.js';
 import { MAX_LINE_BYTES } from './bounds.js';
@@ -11,15 +12,25 @@ import { PlainBytes, type StagedBytes } from './staged-bytes.js';
  */
 export class RowFile {
   readonly #bytes: StagedBytes;
+  readonly #mostBytes: number;
   #rows = 0;
   #size = 0;
   readonly #hash: Hash = createHash('sha256');
   readonly #buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
   #used = 0;
 
-  /** @param bytes without them a file is created at `path`, which must not exist */
-  constructor(path: string, bytes: StagedBytes = new PlainBytes(path)) {
+  /** Rows with lists that were cut, so that each has no more bytes than a line may have. */
+  shortened = 0;
+  /** Rows that had too many even so. */
+  leftOut = 0;
+
+  /**
+   * @param bytes without them a file is created at `path`, which must not exist
+   * @param mostBytes what a line may have at most, its end included
+   */
+  constructor(path: string, bytes: StagedBytes = new PlainBytes(path), mostBytes = MAX_LINE_BYTES) {
     this.#bytes = bytes;
+    this.#mostBytes = mostBytes;
   }
 
   get rows(): number {
@@ -31,12 +42,18 @@ export class RowFile {
     return this.#size;
   }
 
-  /** Appends one row; returns its length in bytes with the newline. */
-  add(row: object): number {
-    return this.addJson(JSON.stringify(row));
+  /** Appends one row, shortened where it is too long for a line (`fitted`), or counts it as left out. */
+  add(row: object): void {
+    const fit = fitted(row, this.#mostBytes - 1);
+    if (!fit) {
+      this.leftOut++;
+      return;
+    }
+    if (fit.cut.length > 0) this.shortened++;
+    this.addJson(fit.json);
   }
 
-  /** Appends a row that is JSON text already, in one line. */
+  /** Appends a row that is JSON text already, in one line; returns its length in bytes with the newline. */
   addJson(json: string): number {
     return this.addParts(json, NOTHING_MORE);
   }
@@ -75,7 +92,7 @@ export class RowFile {
   #addLong(head: string, rest: readonly TextPart[]): number {
     const parts = [head, ...rest, '\n'];
     const line = Buffer.concat(parts.map((part) => (typeof part === 'string' ? Buffer.from(part) : part)));
-    if (line.length > MAX_LINE_BYTES) throw tooLong(this.#bytes.path, this.#rows, line.length);
+    if (line.length > this.#mostBytes) throw tooLong(this.#bytes.path, this.#rows, line.length, this.#mostBytes);
     this.#write(line);
     return line.length;
   }
@@ -92,12 +109,8 @@ export class RowFile {
   }
 }
 
-function tooLong(path: string, row: number, length: number): TlsnapError {
-  return new TlsnapError(
-    'io',
-    `${path} line ${row + 1}`,
-    `${length} bytes are more than a line may have (${MAX_LINE_BYTES})`,
-  );
+function tooLong(path: string, row: number, length: number, most: number): TlsnapError {
+  return new TlsnapError('io', `${path} line ${row + 1}`, `${length} bytes are more than a line may have (${most})`);
 }
 
 // Small enough that what is filled is hashed, summed and deflated from the processor's cache.

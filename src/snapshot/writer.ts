@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { closeSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { ioError, TlsnapError } from '../errors.js';
+import { MAX_DOCUMENT_BYTES } from './bounds.js';
 import { encryptedName, type Recipients } from './encryption.js';
 import { folderName } from './file-name.js';
 import { BODY_ORDER, EXECUTABLES, HOST, MANIFEST, SIGNATURE, SIGNER, type StagedMember, TIMELINE } from './members.js';
@@ -16,6 +17,7 @@ import type { Manifest, MemberEntry, SnapshotFacts } from './schema/manifest.js'
 import type { Process } from './schema/process.js';
 import type { Socket } from './schema/socket.js';
 import type { Signer } from './signer.js';
+import { PlainBytes } from './staged-bytes.js';
 import { fingerprintOf, keyTypeOf, publicKeyLine } from './ssh-key.js';
 import { NAMESPACE, signSshsig } from './sshsig.js';
 import { memberTime } from './tar-header.js';
@@ -40,7 +42,7 @@ export interface WrittenSnapshot {
   readonly manifest: Manifest;
 }
 
-/** A member to which rows are added one by one. */
+/** A member to which rows are added one by one. One that is too long for a line is shortened, or left out and counted. */
 export interface RowSink<Row extends object> {
   add(row: Row): void;
   /** A row that is JSON text already, in one line. */
@@ -109,9 +111,19 @@ export class SnapshotWriter<Timeline extends StagedTimeline = TimelineFile> {
 
   /** The host's state, once; a snapshot of an imported capture has none. */
   host(host: Host): void {
-    const file = new RowFile(join(this.#staging, HOST));
+    const path = join(this.#staging, HOST);
+    const file = new RowFile(path, new PlainBytes(path), MAX_DOCUMENT_BYTES);
     this.#files.set(HOST, file);
-    file.addJson(JSON.stringify(host));
+    file.add(host);
+  }
+
+  /** How many rows so far, `host.json` among them, were too long for their member: their lists were cut, or they were left out. */
+  get tooLong(): { readonly shortened: number; readonly leftOut: number } {
+    const files = [...this.#files.values()];
+    return {
+      shortened: files.reduce((sum, file) => sum + file.shortened, 0),
+      leftOut: files.reduce((sum, file) => sum + file.leftOut, 0),
+    };
   }
 
   /**

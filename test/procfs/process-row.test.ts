@@ -163,6 +163,22 @@ test('arguments beyond the bound are cut, and that is said', (t) => {
   t.true(row.errors.some(({ field, code }) => field === 'cmdline' && code === 'TRUNCATED'));
 });
 
+test('a row that would be too long for a snapshot loses the end of its longest list, and that is said', (t) => {
+  const root = temporaryFolder(t);
+  const folder = `/tmp/${`${'\x01'.repeat(250)}/`.repeat(14)}`;
+  const maps = Array.from(
+    { length: 250 },
+    (_, index) => `1000-2000 r-xp 00000000 08:01 ${index + 1} ${folder}${index}\n`,
+  );
+  buildProc(root, [{ pid: 5, files: { status: '', cmdline: 'a\0', maps: maps.join('') } }]);
+  const row = readProcess(new Procfs(root), request(5));
+  t.true(Buffer.byteLength(JSON.stringify(row)) < 4 * 1024 * 1024);
+  t.is(row.unusualLibraries?.[0]?.path, `${folder}0`);
+  t.true((row.unusualLibraries?.length ?? 0) > 150 && (row.unusualLibraries?.length ?? 0) < 250);
+  t.deepEqual(row.cmdline, ['a']);
+  t.true(row.errors.some(({ field, code }) => field === 'unusualLibraries' && code === 'TRUNCATED'));
+});
+
 test('the chain of parents ends at pid 1, at a loop, and at a parent that is too young', (t) => {
   const root = temporaryFolder(t);
   const process = (pid: number, ppid: number, ticks: string) => ({

@@ -108,11 +108,36 @@ test('bounds are kept, and that something was left out is said', (t) => {
     processesUnreadable: 0,
     hidepid: '2',
     truncated: false,
+    ownersTruncated: 0,
     errors: [],
   });
   const some = sweep(new Procfs(root), { ...LIMITS, maxSockets: 10 });
   t.is(some.rows.length, 10);
   t.true(some.summary.truncated);
+});
+
+test('owners with long paths are cut by their bytes, and that is said', (t) => {
+  const root = temporaryFolder(t);
+  const exe = `/${'\x01'.repeat(250)}`.repeat(16);
+  const holders = Array.from({ length: 300 }, (_, index) => ({
+    pid: index + 1,
+    links: { 'ns/net': 'net:[9]', 'fd/3': 'socket:[77]', ...(index === 0 && { 'fd/4': 'socket:[78]' }), exe },
+  }));
+  const line = (inode: number) => `   1: 0100007F:1F90 00000000:0000 0A 0:0 00:0 0  0        0 ${inode} 1\n`;
+  const tables = { 'net/tcp': `head\n${line(77).repeat(20)}${line(78)}`, 'net/udp': 'head\n' };
+  buildProc(
+    root,
+    holders.map((holder) => ({ ...holder, files: tables })),
+  );
+  const batches: Socket[][] = [];
+  const summary = sweepSockets(new Procfs(root), 'start', LIMITS, (batch) => batches.push(batch));
+  const [first, ...others] = batches.flat();
+  const bytes = Buffer.byteLength(JSON.stringify(first));
+  t.true(bytes > 400 * 1024 && bytes < 600 * 1024, `${bytes}`);
+  t.is(first?.owners[0]?.pid, 1);
+  t.is(others.at(-1)?.owners.length, 1);
+  t.is(summary.ownersTruncated, 20);
+  for (const batch of batches) t.true(Buffer.byteLength(JSON.stringify(batch)) < 6 * 1024 * 1024);
 });
 
 test('a table that cannot be read is named', (t) => {
