@@ -35,12 +35,17 @@ export interface Gathered {
 
 /** To whom the capture that left this spool was to encrypt its snapshot. */
 export function askedRecipients(directory: string): readonly string[] {
+  return startOf(directory)?.encryptTo ?? [];
+}
+
+/** The first note of a spool; null where there is none that can be read. */
+export function startOf(directory: string): StartNote | null {
   for (const { kind, payload } of new SpoolReader(directory).frames()) {
     if (kind !== FRAME.note) break;
     const note = new NoteReader().read(payload);
-    return note?.note === 'start' ? note.encryptTo : [];
+    return note?.note === 'start' ? note : null;
   }
-  return [];
+  return null;
 }
 
 /** The records of a frame as far as they are whole. */

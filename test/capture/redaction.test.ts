@@ -94,6 +94,7 @@ test('of an environment that was cut off the last variable is taken for the begi
     errors,
   });
   t.deepEqual(notLast.loaderEnvironment, environ);
+  t.deepEqual(redactor.row({ ...emptyProcess(1), loaderEnvironment: environ }).loaderEnvironment, environ);
   const alone = redactor.row({ ...emptyProcess(1), loaderEnvironment: environ, errors });
   t.deepEqual(alone.loaderEnvironment, ['LD_AUDIT=hunter2', 'LD_PRELOAD=[redacted]']);
 });

@@ -3,12 +3,13 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ExecutionContext } from 'ava';
+import { execa } from 'execa';
 import { compose } from '../../src/capture/compose.js';
 import { readClocks } from '../../src/native/clocks.js';
 import { oneTimeSigner } from '../../src/snapshot/signer.js';
 import { verifySnapshot } from '../../src/snapshot/verify.js';
 import { reasonAgainstCommands, reasonAgainstLiveTests, testUnless } from '../left-out.js';
-import { openStage, readCaptured } from './live.js';
+import { openStage, readCaptured, TLSNAP } from './live.js';
 import { compileActor, writeHello } from './programs.js';
 
 // A capture that is killed while hellos go out. What was sent, and when, is the word of the program that sent it.
@@ -46,6 +47,34 @@ testUnless(
       kept.every((count) => count > 100),
       `events kept: ${kept.join(', ')}`,
     );
+  },
+);
+
+testUnless(
+  reason,
+  'while a capture runs its spool is not recovered, nor removed; when it was killed it is',
+  async (t) => {
+    const stage = await openStage(t);
+    const capture = await stage.openCapture();
+    const spool = `${capture.path}.spool`;
+    const output = `${capture.path}.recovered`;
+    const recover = (spool: string) =>
+      execa(process.execPath, [TLSNAP, 'recover', spool, '--output', output, '--remove', '--json'], { reject: false });
+    const refused = await recover(spool);
+    t.is(refused.exitCode, 65);
+    const { error } = JSON.parse(refused.stdout) as { error: { message: string } };
+    t.is(error.message, `${spool}: is still written to: its capture runs, as process ${capture.process.pid}`);
+    t.false(existsSync(output));
+    capture.process.kill('SIGINT');
+    const { exitCode } = await capture.finished();
+    t.is(exitCode, 0);
+
+    const killed = await stage.openCapture();
+    killed.process.kill('SIGKILL');
+    await killed.process;
+    t.is((await recover(`${killed.path}.spool`)).exitCode, 0);
+    t.true(existsSync(output));
+    t.false(existsSync(`${killed.path}.spool`));
   },
 );
 
