@@ -62,7 +62,7 @@ function shorten({ items, holder, name }: List, bytes: number): void {
   }
   // At least one goes, whatever the brackets made of the sum.
   items.length = Math.min(kept, items.length - 1);
-  delete holder[`${name}Raw`];
+  Reflect.deleteProperty(holder, `${name}Raw`);
 }
 
 function noteCut(row: object, field: string): void {
