@@ -3,9 +3,11 @@ import { hiddenProcesses, type SeenProcess } from '../host/hidden-processes.js';
 import type { HostReader } from '../host/reader.js';
 import type { Scope } from '../native/scope.js';
 import { formatTimeNs } from '../snapshot/time-text.js';
-import type { BpfHolders } from '../procfs/bpf-holders.js';
+import { noHolders, type BpfHolders } from '../procfs/bpf-holders.js';
 import { descendants } from '../procfs/descendants.js';
+import { ReadFault } from '../procfs/field-errors.js';
 import { Procfs } from '../procfs/procfs.js';
+import type { SocketSweep } from '../procfs/socket-sweep.js';
 import type { Host } from '../snapshot/schema/host.js';
 import type { Process } from '../snapshot/schema/process.js';
 import type { Socket } from '../snapshot/schema/socket.js';
@@ -69,12 +71,20 @@ export class HostNotes {
   async sockets(when: Socket['when'], onRows?: (rows: Socket[]) => void): Promise<BpfHolders> {
     this.act('sockets-read', '/proc', `every process's descriptors and network tables, at the ${when}`);
     const subtree = this.#subtree();
-    const sweep = await this.#reader.sockets(when, (rows) => {
-      const ours = rows.filter((row) => this.#isWatched(row, subtree));
-      onRows?.(ours);
-      if (ours.length > 0) this.#note({ note: 'sockets', rows: ours });
-    });
     const limit = (text: string): void => this.#note({ note: 'limit', text: `${text} at the ${when}.` });
+    let sweep: SocketSweep;
+    try {
+      sweep = await this.#reader.sockets(when, (rows) => {
+        const ours = rows.filter((row) => this.#isWatched(row, subtree));
+        onRows?.(ours);
+        if (ours.length > 0) this.#note({ note: 'sockets', rows: ours });
+      });
+    } catch (error) {
+      // The process that reads /proc hung, or was ended: what the kernel told is worth no less for it.
+      if (!(error instanceof ReadFault)) throw error;
+      limit(`Not all sockets were listed, nor who holds BPF objects (${error.code}),`);
+      return noHolders();
+    }
     if (sweep.truncated) limit('Not all sockets were listed');
     if (sweep.ownersTruncated > 0) limit(`Not all owners of ${counted(sweep.ownersTruncated, 'socket')} were listed`);
     if (sweep.processesUnreadable > 0) {
