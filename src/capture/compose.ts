@@ -1,3 +1,4 @@
+import { TlsnapError } from '../errors.js';
 import { summaryOf } from '../host/host-facts.js';
 import type { KernelRecord } from '../native/records.js';
 import { formatEndpoint } from '../snapshot/address-text.js';
@@ -68,13 +69,15 @@ export async function compose(options: ComposeOptions): Promise<Composed> {
     for (const row of gathered.fingerprints.rows((bootTimeNs) => clock.format(bootTimeNs)))
       writer.fingerprints.add(row);
     writer.host(gathered.host);
-    for (const { sha256, path, process } of (await options.executables?.()) ?? []) {
-      writer.executable(sha256, path);
-      writer.actions.add(copied(sha256, process));
+    let changed = 0;
+    for (const executable of (await options.executables?.()) ?? []) {
+      const action = carve(executable, writer);
+      if (action.action === CHANGED) changed++;
+      writer.actions.add(action);
     }
     for (const action of lastActions(options)) writer.actions.add(action);
     const snapshot = await writer.finish(
-      factsOf(gathered, { ...tally, ...writer.tooLong }, redactor.redacted),
+      factsOf(withLimits(gathered, changed), { ...tally, ...writer.tooLong }, redactor.redacted),
       options.signer,
     );
     if (options.removesSpool) removeSpool(options.spool);
@@ -169,8 +172,24 @@ function factsOf(gathered: Gathered, tally: Tally, redacted: number): SnapshotFa
   };
 }
 
-function copied(sha256: string, { pid, exe }: Process): Action {
-  return act('executable-copied', exe ?? `pid ${pid}`, `pid ${pid} sha256 ${sha256}`);
+const CHANGED = 'executable-changed';
+
+function withLimits(gathered: Gathered, changed: number): Gathered {
+  if (changed === 0) return gathered;
+  const text = `Executables that changed since they were hashed, and were not copied: ${changed}.`;
+  return { ...gathered, limits: [...gathered.limits, text] };
+}
+
+/** Copies an executable. One that was written over since it was hashed costs no more than itself. */
+function carve({ sha256, path, process: { pid, exe } }: CarvedExecutable, writer: SnapshotWriter): Action {
+  const subject = exe ?? `pid ${pid}`;
+  try {
+    writer.executable(sha256, path);
+    return act('executable-copied', subject, `pid ${pid} sha256 ${sha256}`);
+  } catch (error) {
+    if (!(error instanceof TlsnapError) || error.kind !== 'input') throw error;
+    return act(CHANGED, subject, `pid ${pid}, not copied: ${error.detail}`);
+  }
 }
 
 /** Our two implementations differ over a hello: a fact about the tool, which stands beside what it did. */
