@@ -40,6 +40,22 @@ export abstract class BaseCommand extends Command {
     return input;
   }
 
+  protected override async parse<
+    Flags extends Interfaces.OutputFlags<Interfaces.FlagInput>,
+    Base extends Interfaces.OutputFlags<Interfaces.FlagInput>,
+    Args extends Interfaces.OutputArgs<Interfaces.ArgInput>,
+  >(
+    options?: Interfaces.Input<Flags, Base, Args>,
+    argv?: string[],
+  ): Promise<Interfaces.ParserOutput<Flags, Base, Args>> {
+    const parsed = await super.parse(options, argv);
+    const { output } = parsed.flags as { readonly output?: string };
+    if (output === '') throw usageError('--output: an empty name is no file');
+    // Two documents in one stream are neither.
+    if (output === '-' && this.jsonEnabled()) throw usageError('--json: the output itself goes to stdout');
+    return parsed;
+  }
+
   protected override async catch(error: Interfaces.CommandError): Promise<never> {
     // `--json` makes oclif swallow the error and exit 1: both places must carry our code.
     const exit = exitCodeOf(error);
@@ -64,4 +80,8 @@ export abstract class BaseCommand extends Command {
   protected override logJson(json: unknown): void {
     process.stdout.write(`${printableJson(json)}\n`);
   }
+}
+
+function usageError(message: string): Error {
+  return new Errors.CLIError(message, { exit: EXIT.usage, suggestions: ['Name a file with --output.'] });
 }

@@ -1,7 +1,6 @@
-import { Args, Errors, Flags } from '@oclif/core';
+import { Args, Flags } from '@oclif/core';
 import { BaseCommand, sharedFlags } from '../command.js';
 import { counted } from '../counted.js';
-import { EXIT } from '../failure.js';
 import { identityFlag } from '../flags.js';
 import { feedGaps } from '../intel/feed-gaps.js';
 import { PLAIN_LIST_TYPES } from '../intel/shapes/plain-list.js';
@@ -48,12 +47,6 @@ export default class Report extends BaseCommand {
 
   async run(): Promise<object> {
     const { args, flags } = await this.parse(Report);
-    if (this.jsonEnabled() && flags.output === '-') {
-      throw new Errors.CLIError('--json: the report itself goes to stdout', {
-        exit: EXIT.usage,
-        suggestions: ['Name a file with --output.'],
-      });
-    }
     const result = await writeReport({
       snapshot: args.snapshot,
       format: flags.format,

@@ -31,6 +31,20 @@ test.before(async () => {
 });
 test.after.always(() => rm(folder, { recursive: true, force: true }));
 
+test('an output to stdout and the result of --json, or an output without a name, are refused before anything is read', async (t) => {
+  for (const words of [
+    ['import', CAPTURE, '--output', '-', '--json'],
+    ['report', 'SNAPSHOT', '--json', '--format', 'csv'],
+    ['import', CAPTURE, '--output', ''],
+    ['capture', '--window', '1s', '--output', ''],
+    ['recover', 'nothing.spool', '--output', '-', '--json'],
+  ]) {
+    const { exitCode, stdout, stderr } = await runCli(words);
+    t.is(exitCode, 2, words.join(' '));
+    t.regex(stdout + stderr, /Name a file with --output/);
+  }
+});
+
 for (const words of PRINTING) {
   test(`${words.join(' ')} exits 74, and says nothing, when its reader has ended`, async (t) => {
     const { exitCode, stderr } = await runInto('closed pipe', words);
