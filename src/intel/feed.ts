@@ -1,6 +1,6 @@
 import { TlsnapError } from '../errors.js';
+import { FeedIndicator, type EntryFacts } from './feed-indicator.js';
 import {
-  directionOf,
   type FeedSource,
   type Indicator,
   type IndicatorPart,
@@ -24,22 +24,6 @@ export interface FeedSkip {
   count: number;
   readonly firstLine: number;
 }
-
-/** What a feed may say of an entry besides its value; whatever is left out is not known. */
-export type EntryFacts = Partial<
-  Pick<
-    Indicator,
-    | 'description'
-    | 'direction'
-    | 'firstSeen'
-    | 'lastSeen'
-    | 'listed'
-    | 'validUntil'
-    | 'verified'
-    | 'observations'
-    | 'caveat'
-  >
->;
 
 /** What a reader fills while it goes through a feed: indicators, what it did not understand, and what it left out. */
 export class FeedContent {
@@ -104,23 +88,7 @@ export class FeedContent {
       const detail = `holds more than ${MAX_INDICATORS.toLocaleString('en')} indicators`;
       throw new TlsnapError('input', this.#source.path, detail, ['Split the feed.']);
     }
-    const description = facts.description ?? '';
-    this.indicators.push({
-      type,
-      value,
-      parts,
-      direction: facts.direction ?? directionOf(type),
-      feed: this.#source,
-      line,
-      description: description.length > MAX_DESCRIPTION ? `${description.slice(0, MAX_DESCRIPTION - 1)}…` : description,
-      firstSeen: facts.firstSeen ?? null,
-      lastSeen: facts.lastSeen ?? null,
-      listed: facts.listed ?? null,
-      validUntil: facts.validUntil ?? null,
-      verified: facts.verified ?? null,
-      observations: facts.observations ?? null,
-      caveat: facts.caveat ?? null,
-    });
+    this.indicators.push(new FeedIndicator(type, value, parts, this.#source, line, facts));
   }
 }
 
@@ -132,6 +100,5 @@ function withoutRepetitions(parts: readonly IndicatorPart[]): IndicatorPart[] {
 
 const MAX_PROBLEMS = 100_000;
 const MAX_SKIP_REASONS = 200;
-const MAX_DESCRIPTION = 500;
 const MAX_INDICATORS = 1_000_000;
 const OTHER_REASONS = 'other reasons';

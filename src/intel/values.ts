@@ -54,6 +54,15 @@ export function ipAddress(text: string): string | undefined {
   return mapped ?? new URL(`http://[${text}]`).hostname.slice(1, -1);
 }
 
+/** A date as a feed writes it; `feedDate` reads it. */
+export type WrittenDate = string | number | null;
+
+/** What can be a date, to be kept until it is asked for; null where it can be none. */
+export function writtenDate(value: unknown): WrittenDate {
+  if (typeof value === 'number') return value;
+  return typeof value === 'string' && value.length <= MAX_DATE ? value : null;
+}
+
 /** A feed's date as RFC 3339 UTC; null where it is none. Takes `2017-07-14 18:08:15` (UTC), RFC 3339 and Unix seconds. */
 export function feedDate(value: unknown): string | null {
   if (typeof value === 'string' && PLAIN_DATE.test(value)) {
@@ -126,6 +135,8 @@ const JA4_RAW =
 const JA3_STRING = /^\d{1,5}(?:,(?:\d{1,5}(?:-\d{1,5})*)?){4}$/;
 const JA3S_STRING = /^\d{1,5},\d{1,5},(?:\d{1,5}(?:-\d{1,5})*)?$/;
 const MAX_VALUE = 4096;
+/** Three times what the longest form needs. */
+const MAX_DATE = 128;
 
 const FORMS: Partial<Record<SimpleType, (value: string) => string | undefined>> = {
   ja3: hex(32),

@@ -1,9 +1,10 @@
-import type { EntryFacts, FeedContent } from '../feed.js';
+import type { FeedContent } from '../feed.js';
+import type { EntryFacts } from '../feed-indicator.js';
 import type { SimpleType } from '../indicator.js';
 import { JsonCursor } from '../json-cursor.js';
 import { jsonEntries } from '../json-entries.js';
 import { flagOf, isObject, joined, textOf, type JsonObject } from '../json-facts.js';
-import { feedDate, ja4Form } from '../values.js';
+import { ja4Form, writtenDate } from '../values.js';
 
 /**
  * MISP core format: an event, a list or REST response of events or attributes, or the event file of a MISP feed.
@@ -159,9 +160,11 @@ function addAttribute(line: number, attribute: JsonObject, name: string, content
   if (flagOf(attribute['to_ids']) === false) return content.skip(line, 'to_ids is not set: not meant for detection');
   const facts: EntryFacts = {
     description: joined([textOf(attribute['comment']), name], '; '),
-    firstSeen: feedDate(attribute['first_seen']),
-    lastSeen: feedDate(attribute['last_seen']),
-    listed: feedDate(attribute['timestamp']),
+    dates: {
+      firstSeen: writtenDate(attribute['first_seen']),
+      lastSeen: writtenDate(attribute['last_seen']),
+      listed: writtenDate(attribute['timestamp']),
+    },
   };
   if (meaning === null) content.problem(line, `${type} ${value}`, `has not the form of a ${type}`);
   else content.add(line, meaning.type, meaning.value, facts);

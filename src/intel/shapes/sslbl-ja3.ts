@@ -24,8 +24,7 @@ export function readSslblJa3(bytes: Buffer, content: FeedContent): void {
     }
     content.addChecked(number, 'ja3', copied(value), {
       description: copied(text.slice(third + 1).trim()),
-      firstSeen: feedDate(text.slice(first + 1, second)),
-      lastSeen: feedDate(text.slice(second + 1, third)),
+      dates: { firstSeen: feedDate(text.slice(first + 1, second)), lastSeen: feedDate(text.slice(second + 1, third)) },
     });
   }
 }

@@ -22,7 +22,7 @@ export function readSslblSha1(bytes: Buffer, content: FeedContent): void {
     }
     content.addChecked(number, 'certSha1', copied(value), {
       description: copied(text.slice(second + 1).trim()),
-      listed: feedDate(text.slice(0, first)),
+      dates: { listed: feedDate(text.slice(0, first)) },
     });
   }
 }

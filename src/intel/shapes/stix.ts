@@ -53,13 +53,13 @@ function readIndicator(line: number, object: JsonObject, content: FeedContent): 
   }
   if (flagOf(object['revoked']) === true) return content.skip(line, 'a revoked indicator');
   const description = joined([textOf(object['name']), textOf(object['description'])], '; ');
-  const listed = feedDate(object['valid_from']) ?? feedDate(object['modified']);
+  const dates = { listed: feedDate(object['valid_from']) ?? feedDate(object['modified']) };
   const validUntil = feedDate(object['valid_until']);
   try {
     for (const { parts, ignored } of parseStixPattern(pattern).map((all) => understand(all, description))) {
       const caveat =
         ignored.length > 0 ? `the pattern also asks for ${ignored.join(', ')}, which is not compared` : null;
-      content.addAll(line, parts, { description, listed, validUntil, caveat });
+      content.addAll(line, parts, { description, dates, validUntil, caveat });
     }
   } catch (error) {
     if (!(error instanceof StixPatternError)) throw error;
@@ -80,7 +80,7 @@ function readMispAttribute(line: number, object: JsonObject, content: FeedConten
     return content.skip(line, `x-misp-attribute ${kind.slice(0, 60)} is nothing that a snapshot holds`);
   content.add(line, type, value, {
     description: textOf(object['x_misp_comment']) ?? '',
-    listed: feedDate(object['modified']),
+    dates: { listed: feedDate(object['modified']) },
   });
 }
 

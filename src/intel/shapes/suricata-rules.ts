@@ -3,7 +3,7 @@ import type { IndicatorPart, SimpleType } from '../indicator.js';
 import { joined } from '../json-facts.js';
 import { copied, feedLines } from '../lines.js';
 import { decodeContent, parseRuleOptions, ruleBody, type RuleOption } from '../suricata-rule.js';
-import { feedDate, ja4Form, normaliseValue } from '../values.js';
+import { ja4Form, normaliseValue, type WrittenDate } from '../values.js';
 
 /**
  * Suricata rules: what `content` in the buffers `ja3.hash`, `ja3.string`, `ja3s.hash`, `ja3s.string`, `ja4.hash`,
@@ -47,6 +47,8 @@ function readRule(line: number, text: string, options: readonly RuleOption[], co
   const others = new Set<string>();
   let buffer: SimpleType | null = null;
   for (const [at, { keyword, value }] of options.entries()) {
+    // Most options of a rule are such.
+    if (SILENT.has(keyword)) continue;
     const named = BUFFERS.get(keyword);
     const valued = VALUED.get(keyword);
     if (named) buffer = named;
@@ -54,8 +56,7 @@ function readRule(line: number, text: string, options: readonly RuleOption[], co
       const part = partOf(valued, value, NO_MODIFIERS);
       if (typeof part === 'string') return content.problem(line, text, part);
       parts.push({ type: part.type, value: copied(part.value) });
-    } else if (SILENT.has(keyword)) continue;
-    else if (/^[a-z0-9_]+\.[a-z0-9_.]+$/.test(keyword) || OTHER_BUFFERS.has(keyword)) {
+    } else if (/^[a-z0-9_]+\.[a-z0-9_.]+$/.test(keyword) || OTHER_BUFFERS.has(keyword)) {
       buffer = null;
       others.add(keyword);
     } else if (keyword === 'content' && buffer) {
@@ -70,9 +71,10 @@ function readRule(line: number, text: string, options: readonly RuleOption[], co
   if (parts.length === 0) return content.problem(line, text, 'names a TLS buffer, but no content for it');
   const option = (name: string): string | null => options.find(({ keyword }) => keyword === name)?.value ?? null;
   const sid = option('sid');
+  const metadata = option('metadata');
   content.addAll(line, parts, {
     description: joined([unquoted(option('msg')), sid && `sid ${sid}`], '; '),
-    listed: metadataDate(option('metadata'), 'updated_at') ?? metadataDate(option('metadata'), 'created_at'),
+    dates: { listed: metadataDate(metadata, 'updated_at') ?? metadataDate(metadata, 'created_at') },
     caveat:
       others.size > 0 ? `the rule also asks for ${[...others].slice(0, 8).join(', ')}, which is not compared` : null,
   });
@@ -114,11 +116,13 @@ function unquoted(text: string | null): string | null {
 }
 
 /** Emerging Threats: `metadata: created_at 2019_09_10, updated_at 2020_08_20`. */
-function metadataDate(metadata: string | null, name: string): string | null {
-  const at = metadata?.indexOf(`${name} `) ?? -1;
-  const date = at === -1 ? undefined : metadata?.slice(at + name.length + 1, at + name.length + 11);
-  return date === undefined ? null : feedDate(`${date.replaceAll('_', '-')} 00:00:00`);
+function metadataDate(metadata: string | null, name: string): WrittenDate {
+  const at = metadata?.indexOf(name) ?? -1;
+  const date = at === -1 ? '' : (metadata?.slice(at + name.length + 1, at + name.length + 11) ?? '');
+  return METADATA_DATE.test(date) ? date.replaceAll('_', '-') : null;
 }
+
+const METADATA_DATE = /^\d{4}_\d\d_\d\d$/;
 
 /** Sticky buffers that hold what a snapshot holds. */
 const BUFFERS: ReadonlyMap<string, SimpleType> = new Map([

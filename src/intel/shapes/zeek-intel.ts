@@ -41,8 +41,10 @@ function readRow(line: number, text: string, fields: readonly string[], content:
   }
   content.add(line, type, copied(indicator), {
     description: joined([cell('meta.desc'), cell('meta.source'), cell('meta.url')]),
-    firstSeen: feedDate(cell('meta.firstseen') ?? cell('meta.cif_firstseen')),
-    lastSeen: feedDate(cell('meta.lastseen') ?? cell('meta.cif_lastseen')),
+    dates: {
+      firstSeen: feedDate(cell('meta.firstseen') ?? cell('meta.cif_firstseen')),
+      lastSeen: feedDate(cell('meta.lastseen') ?? cell('meta.cif_lastseen')),
+    },
   });
 }
 
