@@ -35,6 +35,10 @@ export class JsonCursor {
   /** Of the newline that comes next in the window; kept, because a feed without any would be searched for each entry. */
   #newline = -1;
   #resynced = false;
+  /** What stood between two elements, from bracket to bracket: where it comes again, the next one most likely ends. */
+  #separator = '';
+  /** Falls where that was wrong, so that a feed whose entries are uneven is not looked at twice for long. */
+  #trust = MAX_TRUST;
 
   constructor(bytes: Buffer) {
     this.#bytes = bytes;
@@ -83,6 +87,32 @@ export class JsonCursor {
   /** Parses the next value. After a JsonFault the cursor stands behind it, or where reading can go on. */
   value(): unknown {
     this.#space();
+    return this.#untilSeparator() ?? this.#untilEnd();
+  }
+
+  /**
+   * The next value, where it ends at the separator that is found first: if `JSON.parse` takes what is before it, that is the
+   * whole value, as no start of an object or array is one. Undefined where it is not so, and then nothing has moved.
+   */
+  #untilSeparator(): unknown {
+    if (this.#separator === '' || this.#trust <= 0) return undefined;
+    this.#moveWindow(WINDOW_BYTES);
+    const start = this.#at - this.#windowStart;
+    const end = this.#window.indexOf(this.#separator, start) + 1;
+    const value = end === 0 ? undefined : parsed(this.#decoded(this.#at, this.#windowStart + end));
+    if (value === undefined) {
+      this.#trust -= WRONG_COSTS;
+      return undefined;
+    }
+    if (this.#trust < MAX_TRUST) this.#trust++;
+    if (this.#newline < start) this.#newline = this.#window.indexOf('\n', start) >>> 0;
+    for (; this.#newline < end; this.#newline = this.#window.indexOf('\n', this.#newline + 1) >>> 0) this.#line++;
+    this.#at = this.#windowStart + end;
+    return value;
+  }
+
+  #untilEnd(): unknown {
+    this.#separator = '';
     const start = this.#at;
     const line = this.#line;
     try {
@@ -224,12 +254,22 @@ export class JsonCursor {
     }
     if (first || resynced) return true;
     if (this.#bytes[this.#at] !== COMMA) throw this.#fault(`',' or '${shown}' is missing`);
-    this.#at++;
+    const comma = this.#at++;
     this.#space();
     // A comma before the closing bracket is not JSON, but harms nothing.
-    if (this.#bytes[this.#at] !== close) return true;
+    if (this.#bytes[this.#at] !== close) {
+      if (this.#separator === '') this.#separator = this.#separatorAt(comma);
+      return true;
+    }
     this.#at++;
     return false;
+  }
+
+  /** Empty where there is no object on both sides of the comma, or too much beside it. */
+  #separatorAt(comma: number): string {
+    const isBetween = this.#bytes[comma - 1] === CLOSE_OBJECT && this.#bytes[this.#at] === OPEN_OBJECT;
+    if (!isBetween || this.#at - comma > MAX_SEPARATOR) return '';
+    return this.#bytes.toString('latin1', comma - 1, this.#at + 1);
   }
 
   /** After a broken value from `start`: to the next line that begins as its line does. To the end if there is none. */
@@ -276,6 +316,25 @@ function endOfString(text: string, start: number): number {
   return -1;
 }
 
+/** Undefined where it is not valid JSON, or could be nested too deep. */
+function parsed(text: string): unknown {
+  if (hasMore(text, '{', '[', MAX_DEPTH)) return undefined;
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether two characters occur more than `most` times. */
+function hasMore(text: string, one: string, other: string, most: number): boolean {
+  let count = 0;
+  for (const character of [one, other]) {
+    for (let at = text.indexOf(character); at !== -1 && count <= most; at = text.indexOf(character, at + 1)) count++;
+  }
+  return count > most;
+}
+
 const SPACE = 0x20;
 const TAB = 0x09;
 const RETURN = 0x0d;
@@ -293,6 +352,12 @@ const CLOSE_OBJECT = 0x7d;
 const MAX_DEPTH = 64;
 /** MISP attributes may carry a file in base64; those are larger, and hold nothing to compare. */
 const MAX_VALUE_BYTES = 1024 * 1024;
+
+/** Right four times in five, the separator is worth looking for. */
+const WRONG_COSTS = 4;
+const MAX_TRUST = 64;
+/** A comma, a line break and the indentation. */
+const MAX_SEPARATOR = 256;
 
 /** Most entries have far less than this ahead; a larger one widens the window. */
 const LEAST_AHEAD_BYTES = 8 * 1024;

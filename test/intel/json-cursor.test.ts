@@ -26,6 +26,59 @@ test('it gives what JSON.parse gives, with the line of each element', (t) => {
   );
 });
 
+test('entries that look alike are read alike, whatever stands in them, each with its line', (t) => {
+  const text = fc.oneof(fc.string({ unit: 'binary', maxLength: 9 }), fc.constantFrom('},{', '},\n {', '"},{"', '\\'));
+  const entry = fc.record({ value: text, tags: fc.array(fc.record({ name: text }), { maxLength: 3 }) });
+  fc.assert(
+    fc.property(fc.array(entry, { maxLength: 40 }), fc.constantFrom(undefined, 1, 4), (entries, indent) => {
+      const texts = entries.map((one) => JSON.stringify(one, null, indent));
+      let line = indent === undefined ? 1 : 2;
+      const expected = texts.map((one, at) => {
+        const startsIn = line;
+        line += one.split('\n').length - (indent === undefined ? 1 : 0);
+        return [startsIn, entries[at]];
+      });
+      t.deepEqual(entriesByCursor(JSON.stringify(entries, null, indent)), expected);
+    }),
+    { numRuns: 500 },
+  );
+});
+
+test('an entry that is broken among others that look alike costs only itself', (t) => {
+  const nested = (depth: number): string => `{"id":0,"in":${'['.repeat(depth)}${']'.repeat(depth)}}`;
+  const broken = new Map([
+    [5, '{"id":5,}'],
+    [9, '{"id":"9}'],
+    [14, '{"id":14'],
+    [20, nested(64)],
+    [30, '{"id":30 "is":0}'],
+  ]);
+  const lines = Array.from({ length: 40 }, (_, at) => broken.get(at) ?? (at === 10 ? nested(63) : `{"id":${at}}`));
+  const faults = entriesByCursor(`[\n${lines.join(',\n')}\n]`).filter(([, entry]) => typeof entry === 'string');
+  t.deepEqual(faults, [
+    [7, 'is not valid JSON'],
+    [11, 'a string does not end'],
+    [16, 'nested deeper than 64'],
+    [22, 'nested deeper than 64'],
+    [32, 'is not valid JSON'],
+  ]);
+});
+
+/** Each entry of an array with its line; what is wrong with it, where it is broken. */
+function entriesByCursor(text: string): [line: number, entry: unknown][] {
+  const seen: [number, unknown][] = [];
+  for (const element of new JsonCursor(Buffer.from(text)).elements()) {
+    const { line } = element;
+    try {
+      seen.push([line, element.value()]);
+    } catch (fault) {
+      if (!(fault instanceof JsonFault)) throw fault;
+      seen.push([fault.line, fault.message]);
+    }
+  }
+  return seen;
+}
+
 test('it ends values where their brackets and quotes do, and stops with the line where these do not', (t) => {
   const piece = fc.constantFrom(
     ...[
