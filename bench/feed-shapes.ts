@@ -20,11 +20,33 @@ export const FEED_SHAPES: Readonly<Record<string, (entries: number) => string>> 
     ),
   'MISP JSON': (entries) => JSON.stringify(mispEvent(entries)),
   'MISP JSON, indented': (entries) => JSON.stringify(mispEvent(entries), null, 4),
+  'MISP feed, indented': (entries) => JSON.stringify(mispFeedEvent(entries), null, 2),
   'ja4db JSON': (entries) => JSON.stringify(list(entries, ja4dbEntry)),
   'ja4db JSON, indented': (entries) => JSON.stringify(list(entries, ja4dbEntry), null, 2),
   'STIX JSON': (entries) => JSON.stringify(stixBundle(entries)),
   'STIX JSON, indented': (entries) => JSON.stringify(stixBundle(entries), null, 4),
 };
+
+/** With the members, and the indentation, of what MISP's generator of feeds writes. */
+function mispFeedEvent(entries: number): object {
+  return {
+    Event: {
+      info: 'JA3 fingerprints of a botnet',
+      date: '2024-03-01',
+      Attribute: list(entries, (at) => ({
+        uuid: uuid(at),
+        category: 'Network activity',
+        type: 'ja3-fingerprint-md5',
+        value: hash(at),
+        comment: `${FAMILIES[at % 5] ?? ''} client`,
+        to_ids: true,
+        timestamp: String(1_558_483_200 + at),
+        deleted: false,
+        disable_correlation: false,
+      })),
+    },
+  };
+}
 
 function mispEvent(entries: number): object {
   return {
