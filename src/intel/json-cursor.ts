@@ -58,11 +58,19 @@ export class JsonCursor {
     return byte === OPEN_ARRAY ? 'array' : byte === OPEN_OBJECT ? 'object' : 'scalar';
   }
 
-  /** Stops at each element of the array that comes next; what it gives is the cursor itself. */
-  *elements(): Generator<this, void> {
+  /**
+   * Stops at each element of the array that comes next; what it gives is the cursor itself.
+   * @param onFault told where only the comma between two objects is missing; without it that is thrown
+   */
+  *elements(onFault?: (fault: JsonFault) => void): Generator<this, void> {
     this.#expect(OPEN_ARRAY, '[');
     for (let first = true; ; first = false) {
-      if (!this.#more(first, CLOSE_ARRAY, ']')) return;
+      try {
+        if (!this.#more(first, CLOSE_ARRAY, ']')) return;
+      } catch (fault) {
+        if (!(fault instanceof JsonFault && onFault && this.kind() === 'object')) throw fault;
+        onFault(fault);
+      }
       const before = this.#at;
       yield this;
       if (this.#at === before) this.skip();

@@ -13,14 +13,15 @@ export interface JsonEntry {
  * and costs only itself; `otherwise` says what is wrong with the latter.
  */
 export function* jsonEntries(cursor: JsonCursor, content: FeedContent, otherwise: string): Generator<JsonEntry, void> {
-  for (const element of cursor.kind() === 'array' ? cursor.elements() : [cursor]) {
+  const tell = ({ line, text, message }: JsonFault): void => content.problem(line, text, message);
+  for (const element of cursor.kind() === 'array' ? cursor.elements(tell) : [cursor]) {
     const line = element.line;
     let value: unknown;
     try {
       value = element.value();
     } catch (fault) {
       if (!(fault instanceof JsonFault)) throw fault;
-      content.problem(fault.line, fault.text, fault.message);
+      tell(fault);
       continue;
     }
     if (isObject(value)) yield { line, entry: value };

@@ -64,16 +64,38 @@ test('an entry that is broken among others that look alike costs only itself', (
   ]);
 });
 
+test('a comma that is missing between two entries costs none of them', (t) => {
+  const feed = (separators: string[]): string =>
+    `[{"id":0}${separators.map((one, at) => `${one}{"id":${at + 1}}`).join('')}]`;
+  const ids = [0, 1, 2, 3, 4].map((id) => ({ id }));
+  const inLines = entriesByCursor(feed([',\n', '\n', ',\n', '\n']));
+  const fault = "',' or ']' is missing";
+  t.deepEqual(inLines, [
+    [1, ids[0]],
+    [2, ids[1]],
+    [3, fault],
+    [3, ids[2]],
+    [4, ids[3]],
+    [5, fault],
+    [5, ids[4]],
+  ]);
+  t.deepEqual(
+    entriesByCursor(feed([',', '', ',', ','])).map(([, entry]) => entry),
+    [ids[0], ids[1], fault, ...ids.slice(2)],
+  );
+});
+
 /** Each entry of an array with its line; what is wrong with it, where it is broken. */
 function entriesByCursor(text: string): [line: number, entry: unknown][] {
   const seen: [number, unknown][] = [];
-  for (const element of new JsonCursor(Buffer.from(text)).elements()) {
+  const tell = ({ line, message }: JsonFault): unknown => seen.push([line, message]);
+  for (const element of new JsonCursor(Buffer.from(text)).elements(tell)) {
     const { line } = element;
     try {
       seen.push([line, element.value()]);
     } catch (fault) {
       if (!(fault instanceof JsonFault)) throw fault;
-      seen.push([fault.line, fault.message]);
+      tell(fault);
     }
   }
   return seen;

@@ -86,7 +86,7 @@ function readAttributes(cursor: JsonCursor, content: FeedContent, take: (found: 
 
 function readObjects(cursor: JsonCursor, content: FeedContent, event: EventContent): void {
   if (cursor.kind() !== 'array') return cursor.skip();
-  for (const element of cursor.elements()) {
+  for (const element of cursor.elements((fault) => content.problem(fault.line, fault.text, fault.message))) {
     const line = element.line;
     if (element.kind() !== 'object') {
       content.problem(line, '', 'is no MISP object');
