@@ -12,7 +12,7 @@ struct tlsnap_process_key {
 };
 
 /*
- * Processes already reported. An LRU is right here and only here: what it evicts is reported once more.
+ * Processes already reported. An LRU is right here: what it evicts is reported once more.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -175,7 +175,8 @@ static __always_inline void read_exe(struct tlsnap_process *out, struct task_str
 						   TLSNAP_NAME_ROOM, BPF_CORE_READ(dentry, d_name.name));
 		if (length <= 0)
 			break;
-		used += (__u32)length & (TLSNAP_NAME_ROOM - 1);
+		/* Its NUL is counted, so that a name of 255 bytes has 256. */
+		used += (((__u32)length - 1) & (TLSNAP_NAME_ROOM - 1)) + 1;
 		/* A file of memfd_create() is in no directory: its name is all there is of a path. */
 		if (dentry == parent) {
 			out->exe_cut = 0;

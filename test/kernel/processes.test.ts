@@ -1,5 +1,5 @@
 import { copyFile, mkdir } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { reasonAgainstCommands, reasonAgainstLiveTests, testUnless } from '../left-out.js';
 import type { Handshake } from '../../src/snapshot/schema/handshake.js';
@@ -184,6 +184,25 @@ testUnless(reason, 'a deleted executable and one in memory are named and hashed'
     t.is(row?.exeSha256, sha256);
     t.is(row?.exeHashedFrom, 'process');
   }
+});
+
+testUnless(reason, "a name of a path is kept up to NAME_MAX's 255 bytes", async (t) => {
+  const { stage, port, client, hello } = await prepare(t);
+  const programs = ['x'.repeat(254), 'y'.repeat(255), `${'d'.repeat(254)}/client`, `${'e'.repeat(255)}/client`].map(
+    (path) => join(stage.directory, path),
+  );
+  const pids: (number | undefined)[] = [];
+  const captured = await stage.capture(async () => {
+    for (const program of programs) {
+      await mkdir(dirname(program), { recursive: true });
+      await copyFile(client, program);
+      const running = stage.run(program, [String(port), hello.file]);
+      pids.push(running.pid);
+      await running.catch(() => undefined);
+    }
+  });
+  const exes = pids.map((pid) => only(t, sentBy(captured, pid, port), 'a long name').process?.exe);
+  t.deepEqual(exes, programs);
 });
 
 testUnless(reason, 'an executable that is replaced is hashed as it runs, never by what has its name now', async (t) => {
