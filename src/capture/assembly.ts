@@ -72,6 +72,11 @@ export class HelloAssembly {
   #take(chunk: ChunkRecord): void {
     const { cookie } = chunk.flow;
     let connection = this.#connections.get(cookie);
+    // A socket may connect again, after connect(2) with AF_UNSPEC: it stays the same socket, and is another connection.
+    if (connection && !isOf(chunk, connection)) {
+      this.#endConnection(cookie);
+      connection = undefined;
+    }
     if (!connection) {
       if (chunk.bytes.length === 0 || (!chunk.speculative && chunk.streamOffset !== chunk.helloOffset)) return;
       connection = newConnection(chunk);
@@ -187,6 +192,17 @@ function newConnection({ flow, accepted, owner }: ChunkRecord): Connection {
     ready: [],
     early: [],
   };
+}
+
+function isOf({ flow, accepted }: ChunkRecord, connection: Connection): boolean {
+  const known = connection.flow;
+  return (
+    accepted === connection.accepted &&
+    flow.localPort === known.localPort &&
+    flow.remotePort === known.remotePort &&
+    flow.localAddress.equals(known.localAddress) &&
+    flow.remoteAddress.equals(known.remoteAddress)
+  );
 }
 
 function place(connection: Connection, chunk: ChunkRecord): void {

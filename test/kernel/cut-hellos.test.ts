@@ -5,6 +5,7 @@ import { reasonAgainstCommands, reasonAgainstLiveTests, testUnless } from '../le
 import { only, onPort } from './judge.js';
 import { keptSockets, type SocketState } from './bpf-objects.js';
 import { makeCertificate, freePort, openStage, until } from './live.js';
+import { writeHello } from './programs.js';
 import { assertAsSaid, openRoughLink, openVethPair, rawOf, startEnds } from './network.js';
 
 // Hellos that come in pieces. What they must equal is what the ends' OpenSSL gave out before anything was cut, as the
@@ -65,6 +66,39 @@ for (const [cut, serverCut] of [
     },
   );
 }
+
+testUnless(
+  reason,
+  'a socket that connects again is another connection, and completes no hello of the last',
+  async (t) => {
+    const stage = await openStage(t);
+    const { file, message } = await writeHello(stage.directory);
+    const ports: number[] = [];
+    for (let server = 0; server < 3; server++) {
+      const port = await freePort();
+      await stage.serve(port, 'openssl', ['s_server', '-accept', `127.0.0.1:${port}`, '-nocert', '-cipher', 'ALL']);
+      ports.push(port);
+    }
+    const script = join(import.meta.dirname, 'actors/connect_again.py');
+    const sent = [100, message.length + 5, message.length + 5];
+    const { handshakes } = await stage.capture(async () => {
+      await stage.run('python3', [script, file, ...ports.flatMap((port, at) => [String(port), String(sent[at])])]);
+    });
+    const clients = handshakes.filter(({ kind, role }) => kind === 'client' && role === 'client');
+    t.deepEqual(
+      clients.map(({ flow }) => flow.dstPort),
+      ports,
+    );
+    t.deepEqual(
+      clients.map(({ hello }) => Buffer.from(hello.raw, 'base64')),
+      [message.subarray(0, 95), message, message],
+    );
+    t.deepEqual(
+      clients.map(({ hello }) => hello.complete),
+      [false, true, true],
+    );
+  },
+);
 
 testUnless(reason, 'a HelloRetryRequest between openssl s_client and s_server is told as such', async (t) => {
   const stage = await openStage(t);
