@@ -92,23 +92,27 @@ __noinline int follow_egress(struct __sk_buff *skb)
 	struct tlsnap_connection *connection;
 	struct tlsnap_segment segment = {};
 	struct bpf_sock *sk = skb->sk;
-	bool closed;
+	struct tlsnap_search *search;
+	bool missing, silent;
 
 	if (!sk)
 		return 0;
 	connection = bpf_sk_storage_get(&connections, sk, NULL, 0);
 	if (!connection || find_segment(skb, &segment))
 		return 0;
+	search = &connection->search[TLSNAP_EGRESS];
 	/* Who ends an accepted connection without a word of its own is whose it was. */
-	closed = owner_is_missing(connection) && segment.closing && segment.length == 0;
-	if ((segment.length > 0 || closed) && !attribute(connection, sk)) {
+	missing = owner_is_missing(connection);
+	if ((segment.length > 0 || (missing && segment.closing)) && !attribute(connection, sk)) {
 		leave_out(sk);
 		return 0;
 	}
-	if ((closed || is_finished(&connection->search[TLSNAP_EGRESS])) && !owner_is_missing(connection))
-		ship_owner(connection);
-	else if (!is_finished(&connection->search[TLSNAP_EGRESS]))
+	/* What says whose it is may be no hello: an alert, say, or the rest of one that a timer began to send. */
+	silent = is_finished(search) || search->flags & TLSNAP_FLAG_SHIPPED;
+	if (!is_finished(search))
 		follow(skb, connection, &segment, TLSNAP_EGRESS);
+	if (missing && !owner_is_missing(connection) && (silent || !(search->flags & TLSNAP_FLAG_SHIPPED)))
+		ship_owner(connection);
 	release_when_finished(connection, sk);
 	return 0;
 }

@@ -57,6 +57,31 @@ for (const [kind, what] of [
   });
 }
 
+testUnless(reason, 'a server that answers by an alert only is named, and in scope', async (t) => {
+  const stage = await openStage(t);
+  const { keyFile, certFile } = await makeCertificate(stage.directory);
+  const port = await freePort();
+  const args = ['s_server', '-accept', `127.0.0.1:${port}`, '-key', keyFile, '-cert', certFile, '-tls1_2'];
+  const server = await stage.serve(port, 'openssl', args);
+  for (const flags of [[], ['--pid', String(server.pid)]]) {
+    const captured = await stage.capture(
+      async () => {
+        const refused = await stage
+          .run('openssl', ['s_client', '-connect', `127.0.0.1:${port}`, '-tls1_3'])
+          .catch((error: unknown) => error as { stderr: string });
+        t.regex(String(refused.stderr), /alert protocol version/);
+      },
+      { flags },
+    );
+    const event = only(
+      t,
+      captured.handshakes.filter(({ role }) => role === 'server'),
+      'at the server',
+    );
+    t.deepEqual([event.kind, event.process?.pid, event.process?.comm], ['client', server.pid, 'openssl']);
+  }
+});
+
 testUnless(reason, 'a socket passed over SCM_RIGHTS shows who connected and who sent', async (t) => {
   const { events, output, captured } = await runPython(t, 'pass_socket.py', []);
   const [connector, receiver] = output;
