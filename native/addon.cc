@@ -30,6 +30,8 @@ auto Guard(Napi::Env env, Body body) -> decltype(body()) {
     return body();
   } catch (const CallError& error) {
     Throw(env, error);
+  } catch (const std::bad_alloc&) {
+    Throw(env, CallError(ENOMEM, "allocate memory"));
   }
 }
 
@@ -68,6 +70,12 @@ std::vector<std::string> ReadNames(const Napi::Value& value) {
   return names;
 }
 
+Napi::Value NamesToValue(Napi::Env env, const std::vector<std::string>& names) {
+  Napi::Array out = Napi::Array::New(env, names.size());
+  for (uint32_t i = 0; i < names.size(); i++) out.Set(i, names[i]);
+  return out;
+}
+
 Napi::Value CountsToValue(Napi::Env env, const std::vector<uint64_t>& counts) {
   Napi::Array out = Napi::Array::New(env, counts.size());
   for (uint32_t i = 0; i < counts.size(); i++) out.Set(i, Napi::Number::New(env, static_cast<double>(counts[i])));
@@ -103,6 +111,7 @@ class SessionWrap : public Napi::ObjectWrap<SessionWrap> {
                         InstanceMethod<&SessionWrap::Counters>("counters"),
                         InstanceMethod<&SessionWrap::Fingerprints>("fingerprints"),
                         InstanceMethod<&SessionWrap::Programs>("programs"),
+                        InstanceMethod<&SessionWrap::DetachedPrograms>("detachedPrograms"),
                         InstanceMethod<&SessionWrap::Maps>("maps"),
                         InstanceMethod<&SessionWrap::Pin>("pin"), InstanceMethod<&SessionWrap::Detach>("detach"), InstanceMethod<&SessionWrap::Close>("close")});
   }
@@ -153,6 +162,10 @@ class SessionWrap : public Napi::ObjectWrap<SessionWrap> {
 
   Napi::Value Programs(const Napi::CallbackInfo& info) {
     return ProgramsToValue(info.Env(), Guard(info.Env(), [&] { return session_->Programs(); }));
+  }
+
+  Napi::Value DetachedPrograms(const Napi::CallbackInfo& info) {
+    return NamesToValue(info.Env(), Guard(info.Env(), [&] { return session_->DetachedPrograms(); }));
   }
 
   Napi::Value Maps(const Napi::CallbackInfo& info) {

@@ -10,6 +10,7 @@
 
 #include "../bpf/tlsnap.h"
 #include "error.h"
+#include "links.h"
 #include "maps.h"
 
 namespace tlsnap {
@@ -32,6 +33,26 @@ struct RecorderState {
   uint32_t reserved;
   uint64_t next;
 };
+
+}  // namespace
+
+struct MapShape {
+  const char* name;
+  uint32_t type;
+  uint32_t key_size;
+  uint32_t value_size;
+};
+
+namespace {
+
+constexpr MapShape kCounters = {"counters", BPF_MAP_TYPE_PERCPU_ARRAY, sizeof(uint32_t), sizeof(uint64_t)};
+constexpr MapShape kFingerprints = {"fingerprints", BPF_MAP_TYPE_HASH, sizeof(tlsnap_fingerprint_key),
+                                    sizeof(tlsnap_fingerprint)};
+constexpr MapShape kSlots = {"slots", BPF_MAP_TYPE_ARRAY, sizeof(uint32_t), sizeof(tlsnap_slot)};
+constexpr MapShape kState = {"recorder", BPF_MAP_TYPE_ARRAY, sizeof(uint32_t), sizeof(RecorderState)};
+constexpr MapShape kProcesses = {"recorded_processes", BPF_MAP_TYPE_LRU_HASH, sizeof(ProcessKey),
+                                 sizeof(tlsnap_recorded_process)};
+constexpr MapShape kExits = {"recorded_exits", BPF_MAP_TYPE_LRU_HASH, sizeof(ProcessKey), sizeof(tlsnap_exit)};
 
 // A read-only mapping of a whole array map.
 class Mapping {
@@ -91,9 +112,19 @@ void PinFacts(const std::string& directory, const std::string& facts) {
   check(bpf_obj_pin(map.get(), (directory + "/map_facts").c_str()), "pin a map");
 }
 
-Recorder::Recorder(const std::string& directory) : directory_(directory) { Open("facts"); }
+Recorder::Recorder(const std::string& directory) : directory_(directory) { OpenPin("facts", BPF_F_RDONLY); }
 
-Fd Recorder::Open(const char* map, uint32_t flags) const {
+Fd Recorder::Open(const MapShape& map, uint32_t flags) const {
+  Fd pin = OpenPin(map.name, flags);
+  bpf_map_info info = {};
+  uint32_t length = sizeof(info);
+  check(bpf_obj_get_info_by_fd(pin.get(), &info, &length), "read map info");
+  if (info.type != map.type || info.key_size != map.key_size || info.value_size != map.value_size)
+    throw CallError(EPROTO, std::string("take map_") + map.name + " for the recorder's");
+  return pin;
+}
+
+Fd Recorder::OpenPin(const char* map, uint32_t flags) const {
   struct bpf_obj_get_opts options = {};
   options.sz = sizeof(options);
   options.file_flags = flags;
@@ -102,7 +133,7 @@ Fd Recorder::Open(const char* map, uint32_t flags) const {
 }
 
 std::string Recorder::Facts() const {
-  const Fd map = Open("facts");
+  const Fd map = OpenPin("facts", BPF_F_RDONLY);
   bpf_map_info info = {};
   uint32_t length = sizeof(info);
   check(bpf_obj_get_info_by_fd(map.get(), &info, &length), "read map info");
@@ -115,18 +146,18 @@ std::string Recorder::Facts() const {
   return std::string(value.data());
 }
 
-std::vector<uint64_t> Recorder::Counters() const { return ReadCounters(Open("counters").get()); }
+std::vector<uint64_t> Recorder::Counters() const { return ReadCounters(Open(kCounters).get()); }
 
-std::vector<uint8_t> Recorder::Fingerprints() const { return ReadFingerprints(Open("fingerprints").get()); }
+std::vector<uint8_t> Recorder::Fingerprints() const { return ReadFingerprints(Open(kFingerprints).get()); }
 
 RecordedSlots Recorder::Slots() const {
   // mmap(2) makes a private mapping of what is opened for reading only, and the kernel then refuses it.
-  const Fd map = Open("slots", 0);
+  const Fd map = Open(kSlots, 0);
   const uint32_t count = MaxEntries(map.get());
   const size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
   const Mapping mapping(map.get(), (size_t{count} * sizeof(tlsnap_slot) + page - 1) / page * page);
 
-  const Fd recorder = Open("recorder");
+  const Fd recorder = Open(kState);
   RecorderState state = {};
   const uint32_t key = 0;
   check(bpf_map_lookup_elem(recorder.get(), &key, &state), "read the recorder's state");
@@ -147,7 +178,7 @@ RecordedSlots Recorder::Slots() const {
 
 std::vector<uint8_t> Recorder::Processes() const {
   std::vector<tlsnap_process> processes;
-  ForEachEntry<ProcessKey, tlsnap_recorded_process>(Open("recorded_processes").get(), kProcessBatch,
+  ForEachEntry<ProcessKey, tlsnap_recorded_process>(Open(kProcesses).get(), kProcessBatch,
                                                     [&](const auto&, const auto& value) {
                                                       if (value.whole) processes.push_back(value.process);
                                                     });
@@ -156,7 +187,7 @@ std::vector<uint8_t> Recorder::Processes() const {
   std::vector<uint8_t> out;
   for (const auto& process : processes)
     AppendRecord(out, reinterpret_cast<const uint8_t*>(&process), sizeof(process));
-  ForEachEntry<ProcessKey, tlsnap_exit>(Open("recorded_exits").get(), kBatch, [&](const auto&, const auto& value) {
+  ForEachEntry<ProcessKey, tlsnap_exit>(Open(kExits).get(), kBatch, [&](const auto&, const auto& value) {
     AppendRecord(out, reinterpret_cast<const uint8_t*>(&value), sizeof(value));
   });
   return out;
@@ -166,19 +197,15 @@ bool Recorder::IsAttached(const std::string& program) const {
   const int pin = bpf_obj_get((directory_ + "/link_" + program).c_str());
   if (pin == -ENOENT || (pin < 0 && errno == ENOENT)) return false;
   const Fd link(static_cast<int>(check(pin, "open a pinned link")));
-  bpf_link_info info = {};
-  uint32_t length = sizeof(info);
-  check(bpf_obj_get_info_by_fd(link.get(), &info, &length), "read link info");
-  // Links of tracepoints cannot be taken off: they are attached while there is one.
-  return info.type != BPF_LINK_TYPE_CGROUP || info.cgroup.cgroup_id != 0;
+  return tlsnap::IsAttached(link.get());
 }
 
 uint64_t Recorder::FingerprintCount() const {
-  return CountEntries<tlsnap_fingerprint_key, tlsnap_fingerprint>(Open("fingerprints").get(), kBatch);
+  return CountEntries<tlsnap_fingerprint_key, tlsnap_fingerprint>(Open(kFingerprints).get(), kBatch);
 }
 
 uint64_t Recorder::ProcessCount() const {
-  return CountEntries<ProcessKey, tlsnap_recorded_process>(Open("recorded_processes").get(), kProcessBatch);
+  return CountEntries<ProcessKey, tlsnap_recorded_process>(Open(kProcesses).get(), kProcessBatch);
 }
 
 }  // namespace tlsnap

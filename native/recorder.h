@@ -11,6 +11,8 @@
 
 namespace tlsnap {
 
+struct MapShape;
+
 // Stores `facts` in a map of its own, pinned as map_facts, which nobody can write to any more.
 void PinFacts(const std::string& directory, const std::string& facts);
 
@@ -45,7 +47,9 @@ class Recorder {
   uint64_t ProcessCount() const;
 
  private:
-  Fd Open(const char* map, uint32_t flags = BPF_F_RDONLY) const;
+  // Throws EPROTO where the pin is a map of another shape: what is read of it would have no room.
+  Fd Open(const MapShape& map, uint32_t flags = BPF_F_RDONLY) const;
+  Fd OpenPin(const char* map, uint32_t flags) const;
 
   std::string directory_;
 };

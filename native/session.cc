@@ -13,6 +13,7 @@
 
 #include "../bpf/tlsnap.h"
 #include "error.h"
+#include "links.h"
 #include "log.h"
 #include "maps.h"
 
@@ -141,6 +142,13 @@ std::vector<MapInfo> Session::Maps() const {
     maps.push_back({bpf_map__name(map), info.id});
   }
   return maps;
+}
+
+std::vector<std::string> Session::DetachedPrograms() const {
+  std::vector<std::string> names;
+  for (size_t i = 0; i < links_.size(); i++)
+    if (!IsAttached(bpf_link__fd(links_[i].get()))) names.push_back(programs_[i]);
+  return names;
 }
 
 void Session::Detach() { links_.clear(); }

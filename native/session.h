@@ -48,6 +48,10 @@ class Session {
   std::vector<uint8_t> Fingerprints() const;
 
   std::vector<ProgramInfo> Programs() const;
+
+  // Names of the attached programs that are on their hooks no longer.
+  std::vector<std::string> DetachedPrograms() const;
+
   std::vector<MapInfo> Maps() const;
 
   // Pins these maps, and every attached program and its link, as map_NAME, program_NAME and link_NAME in a folder of a BPF

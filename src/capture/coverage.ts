@@ -25,7 +25,7 @@ type Coverage = SnapshotFacts['coverage'];
 
 /** What the window saw and what it did not, so that "no match" means something. */
 export function coverageOf(gathered: Gathered, tally: Tally): Coverage {
-  const { counters, start, end, spool, unreadable, limits, blindSpots } = gathered;
+  const { counters, start, end, spool, unreadable, limits, detached, blindSpots } = gathered;
   const reconciliation = counters && end ? reconcile(counters, tally) : null;
   const gap = reconciliation
     ? reconciliation.seen - reconciliation.kept - reconciliation.filtered - reconciliation.lost
@@ -38,6 +38,7 @@ export function coverageOf(gathered: Gathered, tally: Tally): Coverage {
       ...(unreadable > 0 && { 'spool.frames-unreadable': unreadable }),
       ...(tally.disagreements > 0 && { 'kernel.ja3-disagreements': tally.disagreements }),
       ...(gap > 0 && { 'spool.hellos-unaccounted': gap }),
+      ...(detached.length > 0 && { 'kernel.programs-detached': detached.length }),
       ...(tally.leftOut > 0 && { 'snapshot.rows-too-long': tally.leftOut }),
     },
     hellosTruncated: tally.truncated,
@@ -49,6 +50,7 @@ export function coverageOf(gathered: Gathered, tally: Tally): Coverage {
     kernelFeaturesMissing: [...start.missing],
     limits: [
       ...limits,
+      ...(detached.length > 0 ? [offTheirHooks(detached)] : []),
       ...(tally.retired > 0 ? [tooMany(tally.retired)] : []),
       ...(tally.shortened > 0 ? [cutRows(tally.shortened)] : []),
     ],
@@ -71,6 +73,10 @@ function tooMany(connections: number): string {
   return `${connections} connections were not waited for to their end, because too many newer ones were open: their hellos may be cut, or have no process.`;
 }
 
+function offTheirHooks(programs: readonly string[]): string {
+  return `${programs.join(', ')} had been taken off, or the cgroup was removed: what they would have seen since is not in any sum.`;
+}
+
 function cutRows(rows: number): string {
   return `The longest lists of ${counted(rows, 'row')} were cut, because a row or document was too long for the format.`;
 }
@@ -79,6 +85,8 @@ function lossesOf(counters: Counters): Record<string, number> {
   const losses = {
     'ring.hellos': counters.LOST_HELLOS,
     'ring.hellos-cut': counters.CUT_HELLOS,
+    // Of a lost or cut hello one chunk is counted. The others came ahead of a hello's beginning, or say who owns a connection.
+    'ring.chunks': counters.LOST_CHUNKS - counters.LOST_HELLOS - counters.CUT_HELLOS,
     'ring.processes': counters.LOST_PROCESSES,
     'ring.exits': counters.LOST_EXITS,
     'ring.joins': counters.LOST_ACCEPTED,
@@ -87,6 +95,7 @@ function lossesOf(counters: Counters): Record<string, number> {
     'kernel.processes-unscoped': counters.UNSCOPED,
     'kernel.connections-untracked': counters.UNTRACKED,
     'kernel.segments-unreadable': counters.LOST_SEGMENTS,
+    'kernel.segments-unplaced': counters.UNBASED,
   };
   return Object.fromEntries(Object.entries(losses).filter(([, count]) => count > 0));
 }

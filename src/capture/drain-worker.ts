@@ -29,6 +29,8 @@ class Drain {
   #lastCounters = 0;
   /** The counters as they were noted last. */
   #noted = '';
+  /** How many programs were known to be off their hooks. */
+  #detached = 0;
 
   constructor(settings: DrainSettings, send: (message: FromDrain) => void) {
     this.#settings = settings;
@@ -100,11 +102,18 @@ class Drain {
   }
 
   #tellCounters(): void {
+    this.#tellDetached();
     const counters = this.#session.counters();
     const note = JSON.stringify(counters);
     if (note !== this.#noted) this.#note({ note: 'counters', counters });
     this.#noted = note;
     this.#send({ kind: 'counters', counters, spoolBytes: this.#spool?.bytes ?? 0 });
+  }
+
+  #tellDetached(): void {
+    const programs = this.#session.detachedPrograms();
+    if (programs.length > this.#detached) this.#note({ note: 'detached', programs });
+    this.#detached = programs.length;
   }
 
   #drainOnce(timeoutMs: number, untilWoken = false): number {
@@ -123,6 +132,7 @@ class Drain {
 
   #stop(): void {
     this.#running = false;
+    this.#tellDetached();
     this.#session.detach();
     while (this.#drainOnce(0) > 0);
     if (this.#spool) appendFingerprints(this.#spool, this.#session.fingerprints());

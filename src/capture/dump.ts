@@ -121,10 +121,7 @@ async function writeSpool(
   notes.cgroups();
   const [settled, holders] = await Promise.all([watcher.settle(SETTLE_MS), notes.sockets('end')]);
   for (const text of unreadProcesses(settled, watcher)) note({ note: 'limit', text });
-  if (detached.length > 0) {
-    const text = `The recorder's ${detached.join(', ')} had been taken off, or its cgroup was removed: what they would have seen since is not in any sum.`;
-    note({ note: 'limit', text });
-  }
+  if (detached.length > 0) note({ note: 'detached', programs: detached });
   const gone = counters.RECORDED - watcher.seen;
   if (gone > 0)
     note({ note: 'limit', text: `What the kernel knew of ${gone} processes was overwritten by newer ones.` });

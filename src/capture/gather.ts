@@ -20,6 +20,8 @@ export interface Gathered {
   /** As read last: after the window, or before it where the capture was killed. */
   readonly host: Host;
   readonly limits: readonly string[];
+  /** Our programs that were on their hooks no longer when they were looked at last. */
+  readonly detached: readonly string[];
   readonly table: ProcessTable;
   readonly owners: SocketOwners;
   readonly fingerprints: FingerprintTable;
@@ -70,6 +72,7 @@ export function gather(directory: string, writer: SnapshotWriter): Gathered {
   const fingerprints = new FingerprintTable();
   const found = { start: null as StartNote | null, end: null as EndNote | null, counters: null as Counters | null };
   const limits: string[] = [];
+  let detached: readonly string[] = [];
   let host: Host | null = null;
   const blindSpots = new BlindSpots();
   let closedSockets = 0;
@@ -124,6 +127,9 @@ export function gather(directory: string, writer: SnapshotWriter): Gathered {
       case 'limit':
         limits.push(note.text);
         break;
+      case 'detached':
+        detached = note.programs;
+        break;
       case 'end':
         found.end = note;
     }
@@ -142,6 +148,7 @@ export function gather(directory: string, writer: SnapshotWriter): Gathered {
     start: found.start,
     host: host ?? found.start.host,
     limits,
+    detached,
     table,
     owners,
     fingerprints,

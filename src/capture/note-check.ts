@@ -79,5 +79,6 @@ const NOTES = {
     counters: Type.Object(Object.fromEntries(Object.keys(COUNTER).map((name) => [name, count]))),
   }),
   limit: Type.Object({ text: Type.String() }),
+  detached: Type.Object({ programs: texts }),
   end: Type.Object({ endedBy: EndedBy, clocks: ClockReading }),
 };

@@ -18,6 +18,8 @@ export type Note =
   | { readonly note: 'action'; readonly action: Action }
   | { readonly note: 'counters'; readonly counters: Counters }
   | { readonly note: 'limit'; readonly text: string }
+  /** Programs that are on their hooks no longer, all of them each time there is another one. */
+  | { readonly note: 'detached'; readonly programs: readonly string[] }
   | EndNote;
 
 /** The first frame: all that is known when the programs are on their hooks. */

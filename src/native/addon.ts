@@ -57,6 +57,8 @@ export interface NativeSession {
   fingerprints(): Buffer;
   programs(): { name: string; id: number; tag: string }[];
   maps(): { name: string; id: number }[];
+  /** Of the attached programs those that are on their hooks no longer. */
+  detachedPrograms(): string[];
   /** Pins these maps, and every attached program and its link, as `map_NAME`, `program_NAME` and `link_NAME`. */
   pin(directory: string, maps: readonly string[]): void;
   /** Takes the programs off their hooks; ring and counters can still be read. */

@@ -111,6 +111,11 @@ export class Session {
     return this.#native.programs();
   }
 
+  /** Names of the attached programs that somebody took off their hooks, or that lost them with the cgroup. */
+  detachedPrograms(): string[] {
+    return this.#native.detachedPrograms();
+  }
+
   maps(): { name: string; id: number }[] {
     return this.#native.maps();
   }

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ExecutionContext } from 'ava';
@@ -7,7 +7,7 @@ import { execa } from 'execa';
 import { reasonAgainstCommands, reasonAgainstLiveTests, testUnless } from '../left-out.js';
 import { attachedTo, attachOther, heldBy, pinned, stillThere, type BpfIds } from './bpf-objects.js';
 import { assertVerifies } from './judge.js';
-import { openStage, readCaptured, type OpenCapture, TLSNAP } from './live.js';
+import { openStage, readCaptured, type OpenCapture, TLSNAP, until } from './live.js';
 import { assertAsSaid, startEnds } from './network.js';
 
 // How a capture ends. Which programs, links and maps are its own is what the kernel says of its descriptors while it runs;
@@ -107,6 +107,29 @@ testUnless(
   },
 );
 
+testUnless(reason, 'programs that are taken off their hooks in the window are told, and it ends with 1', async (t) => {
+  const stage = await openStage(t);
+  const child = stage.childCgroup('brief');
+  const byForce = await stage.openCapture();
+  const removed = await stage.openCapture({ cgroup: child });
+  const [link] = idsOf(t, byForce).link;
+  await execa('bpftool', ['link', 'detach', 'id', String(link)]);
+  await rmdir(child);
+  for (const [capture, programs] of [
+    [byForce, 1],
+    [removed, 3],
+  ] as const) {
+    await until('what happened is seen', 10_000, async () => (await readSpool(capture)).includes('"note":"detached"'));
+    capture.process.kill('SIGINT');
+    const { snapshot, exitCode, path } = await capture.finished();
+    t.is(exitCode, 1);
+    const { limits, lossesByKind } = snapshot.manifest.coverage;
+    t.deepEqual(lossesByKind, { 'kernel.programs-detached': programs });
+    t.is(limits.filter((limit) => /tlsnap_\w+.* had been taken off, or the cgroup was removed/.test(limit)).length, 1);
+    await assertVerifies(t, path);
+  }
+});
+
 testUnless(reason, 'two captures of the same cgroup at once see the same, and neither ends the other', async (t) => {
   const stage = await openStage(t);
   const ends = await startEnds(stage);
@@ -189,4 +212,9 @@ function identity({
   process: object | null;
 }): unknown {
   return { kind, role, flow, raw: hello.raw, owner };
+}
+
+async function readSpool({ path }: OpenCapture): Promise<Buffer> {
+  const segments = await readdir(`${path}.spool`);
+  return Buffer.concat(await Promise.all(segments.map((name) => readFile(join(`${path}.spool`, name)))));
 }

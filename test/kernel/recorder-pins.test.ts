@@ -35,6 +35,23 @@ testUnless(reason, 'whichever pin is removed, nothing says that all is well, and
   await untilNothing(stage);
 });
 
+testUnless(reason, "a map of another shape at the place of the recorder's is refused, whatever it holds", async (t) => {
+  const stage = await openStage(t);
+  const pins = await pinsFor(t);
+  const names = ['counters', 'fingerprints', 'slots', 'recorder', 'recorded_processes', 'recorded_exits'];
+  for (const name of names) {
+    t.is((await start(stage, pins)).exitCode, 0);
+    const pin = join(pins, `map_${name}`);
+    unlinkSync(pin);
+    const shape = ['type', 'hash', 'key', '64', 'value', '16384', 'entries', '64', 'name', 'other'];
+    await execa('bpftool', ['map', 'create', pin, ...shape]);
+    await execa('bpftool', ['map', 'update', 'pinned', pin, 'key', ...bytes(64), 'value', ...bytes(16384)]);
+    await fails(t, 65, new RegExp(`map_${name}.*for the recorder's`), 'dump', '--pins', pins);
+    t.is((await tlsnap('record', 'stop', '--pins', pins)).exitCode, 0, name);
+  }
+  await untilNothing(stage);
+});
+
 testUnless(reason, 'a dump says that the cgroup was removed under the recorder, and ends with 1', async (t) => {
   const stage = await openStage(t);
   const pins = await pinsFor(t);
@@ -143,3 +160,7 @@ while True:
         client.sendall(hello)
         client.recv(65536)
 `;
+
+function bytes(count: number): string[] {
+  return Array.from({ length: count }, () => '65');
+}
