@@ -1,8 +1,10 @@
 import type { HostReader } from '../host/reader.js';
+import { readClocks } from '../native/clocks.js';
 import { kernelRecords, type ExitRecord, type KernelTask, type ProcessRecord } from '../native/records.js';
 import { sameStart } from '../procfs/clock-ticks.js';
 import { emptyProcess } from '../procfs/process-row.js';
 import { kernelRow } from './kernel-row.js';
+import { WallClock } from './wall-clock.js';
 import type { Process } from '../snapshot/schema/process.js';
 
 export interface WatcherEvents {
@@ -111,7 +113,8 @@ export class ProcessWatcher {
     if (row.sources.length > 0) this.#events.onRow(row);
     if (record.exe === null || (row.exe !== null && row.exeInode === String(record.exeInode))) return;
     // Gone, or it runs another program by now, or another process has its pid: its executable may still be there.
-    this.#events.onRow(await this.#reader.hashGone(kernelRow(record, null)));
+    const aliveAt = new WallClock(readClocks()).timeNs(record.bootTimeNs);
+    this.#events.onRow(await this.#reader.hashGone(kernelRow(record, null), aliveAt));
   }
 }
 

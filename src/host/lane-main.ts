@@ -57,7 +57,7 @@ function answer(
 
 /**
  * Through /proc while the process lives and its pid is still its own; else the file at the path, which counts only if it is
- * the same inode.
+ * the same inode, and was not changed since the process was known to run. By /proc it is what runs, whatever was changed of it.
  */
 function hash(
   { pid, startTimeNs, path, expect }: Extract<Question, { kind: 'hash' }>,
@@ -72,7 +72,8 @@ function hash(
         if (startTimeNs !== null && !sameStart(BigInt(startTimeNs), startTimeTicks, procfs.ticksPerSecond)) {
           throw new ReadFault('ESRCH');
         }
-        return { ...hasher.hash(directory.at('exe'), expect ?? undefined), from: 'process' };
+        const inode = expect ? { device: expect.device, inode: expect.inode } : undefined;
+        return { ...hasher.hash(directory.at('exe'), inode), from: 'process' };
       });
     } catch (error) {
       if (path === null || !GONE.has(errorCode(error))) throw error;

@@ -2,7 +2,7 @@ import type { Host } from '../snapshot/schema/host.js';
 import type { Process } from '../snapshot/schema/process.js';
 import type { Socket } from '../snapshot/schema/socket.js';
 import type { HostRequest } from './host-facts.js';
-import type { ExecutableDigest, HashLimits } from '../procfs/executable.js';
+import type { ExecutableDigest, ExpectedFile, HashLimits } from '../procfs/executable.js';
 import type { ProcessRequest } from '../procfs/process-row.js';
 import type { SocketSweep, SweepLimits } from '../procfs/socket-sweep.js';
 
@@ -15,14 +15,9 @@ export interface LaneSettings {
 /** What a lane can be asked; each is answered by an `Answer` of the same kind, or a fault. */
 export type Question =
   | { kind: 'process'; request: ProcessRequest }
-  | { kind: 'hash'; pid: number | null; startTimeNs: string | null; path: string | null; expect: ExpectedInode | null }
+  | { kind: 'hash'; pid: number | null; startTimeNs: string | null; path: string | null; expect: ExpectedFile | null }
   | { kind: 'sockets'; when: Socket['when']; limits: SweepLimits }
   | { kind: 'host'; request: HostRequest };
-
-export interface ExpectedInode {
-  device: string;
-  inode: string;
-}
 
 export interface Answers {
   process: Process;

@@ -78,22 +78,24 @@ export class HostReader {
 
   /** Everything; never rejects, what could not be read is in `errors`. */
   async read(pid: number, options: ReadOptions = {}): Promise<Process> {
+    const aliveAt = BigInt(Date.now()) * 1_000_000n;
     const row = await this.#readMetadata(pid, options);
     if (options.hash === false || row.exe === null) return row;
     const untouchable = row.errors.some(({ field, code }) => field === 'exeFile' && NOT_READ.has(code));
     if (untouchable || this.#exhausted) return row;
     // By name only where the inode is known, and where the name means the same to us as to the process.
-    return this.#addHash(row, row.root === '/' ? nameOf(row) : null);
+    return this.#addHash(row, row.root === '/' ? nameOf(row) : null, aliveAt);
   }
 
   /**
    * Adds the digest of the executable of a process that is gone, of which `row` says only what the kernel told: the file
-   * that has the name now, if it is the same inode. One on a device that hung before is left alone.
+   * that has the name now, if it is the same inode and was not changed since. One on a device that hung before is left alone.
+   * @param aliveAt nanoseconds since 1970 when the kernel saw the process
    */
-  async hashGone(row: Process): Promise<Process> {
+  async hashGone(row: Process, aliveAt: bigint): Promise<Process> {
     const path = nameOf(row);
     const hung = row.exeDevice !== null && this.#hungDevices.has(row.exeDevice);
-    return this.#exhausted || hung || path === null ? row : this.#addHash(row, path);
+    return this.#exhausted || hung || path === null ? row : this.#addHash(row, path, aliveAt);
   }
 
   /** Every socket with its owners, in batches. Rejects only with what the lane's process could not survive. */
@@ -157,9 +159,11 @@ export class HostReader {
     }
   }
 
-  async #addHash(row: Process, path: string | null): Promise<Process> {
+  async #addHash(row: Process, path: string | null, aliveAt: bigint): Promise<Process> {
     const expect =
-      row.exeDevice === null || row.exeInode === null ? null : { device: row.exeDevice, inode: row.exeInode };
+      row.exeDevice === null || row.exeInode === null
+        ? null
+        : { device: row.exeDevice, inode: row.exeInode, notChangedAfter: String(aliveAt) };
     try {
       const { pid, startTimeNs } = row;
       const question = { kind: 'hash', pid, startTimeNs, path, expect } as const;

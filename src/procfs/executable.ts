@@ -36,6 +36,14 @@ export interface ExecutableDigest {
   size: string;
 }
 
+/** Which file must be found. */
+export interface ExpectedFile {
+  device: string;
+  inode: string;
+  /** Nanoseconds since 1970, decimal, when its process was known to run: until then nobody could write to it. */
+  notChangedAfter?: string;
+}
+
 export interface HashLimits {
   /** Larger files are not read: TOO_LARGE. */
   maxBytes: number;
@@ -55,15 +63,18 @@ export class ExecutableHasher {
   /**
    * SHA-256, size and build id of the file.
    *
-   * @param expect refuse any other inode (CHANGED)
+   * @param expect refuse any other inode, and one that was changed later than it may have been (CHANGED)
    * @throws what Node's fs throws, TOO_LARGE, TIMEOUT, CHANGED (written to while it was read), ENOTSUP (not a file)
    */
-  hash(path: string, expect?: { device: string; inode: string }): ExecutableDigest {
+  hash(path: string, expect?: ExpectedFile): ExecutableDigest {
     const fd = openQuietly(path);
     try {
       const stat = fstatSync(fd, { bigint: true });
       if (!stat.isFile()) throw new ReadFault('ENOTSUP');
       if (expect && (deviceOf(stat.dev) !== expect.device || String(stat.ino) !== expect.inode)) {
+        throw new ReadFault('CHANGED');
+      }
+      if (expect?.notChangedAfter !== undefined && stat.ctimeNs > BigInt(expect.notChangedAfter)) {
         throw new ReadFault('CHANGED');
       }
       const key = versionOf(stat);

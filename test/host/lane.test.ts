@@ -37,6 +37,10 @@ testUnless(
     t.like(await asked.ask(question), { sha256, from: 'path' });
     await t.throwsAsync(asked.ask({ ...question, expect: { ...expect, inode: '1' } }), { code: 'CHANGED' });
     await t.throwsAsync(asked.ask({ ...question, path: null }), { code: 'ENOENT' });
+    const { ctimeNs } = statSync(path, { bigint: true });
+    const until = (notChangedAfter: bigint) => ({ ...expect, notChangedAfter: String(notChangedAfter) });
+    t.like(await asked.ask({ ...question, expect: until(ctimeNs) }), { sha256, from: 'path' });
+    await t.throwsAsync(asked.ask({ ...question, expect: until(ctimeNs - 1n) }), { code: 'CHANGED' });
   },
 );
 

@@ -241,6 +241,36 @@ testUnless(reason, 'an executable that is replaced is hashed as it runs, never b
   t.true(gone?.exeSha256 === null || gone?.exeSha256 === sha256, gone?.exeSha256 ?? '');
 });
 
+testUnless(
+  reason,
+  'an executable that is written over when its process is gone is not taken for what ran',
+  async (t) => {
+    const { stage, port, client, hello } = await prepare(t);
+    const sha256 = await sha256Of(client);
+    const other = await executableOf('tac');
+    const program = join(stage.directory, 'overwritten');
+    const pids: number[] = [];
+    const captured = await stage.capture(async () => {
+      for (let round = 0; round < 10; round++) {
+        await copyFile(client, program);
+        const script = '"$1" "$2" "$3" & echo $!; wait $!; cat "$4" > "$1"';
+        const { stdout } = await stage.run('sh', ['-c', script, 'sh', program, String(port), hello.file, other]);
+        pids.push(Number(stdout));
+      }
+    });
+    t.is(await sha256Of(program), await sha256Of(other), 'it was not written over');
+    const rows = pids.map((pid) => only(t, rowsOf(captured, pid), 'row'));
+    for (const { exe, exeSha256, errors } of rows) {
+      t.is(exe, program);
+      if (exeSha256 !== sha256) t.deepEqual([exeSha256, errors.map(({ code }) => code)], [null, ['CHANGED']]);
+    }
+    t.true(
+      rows.some(({ exeSha256 }) => exeSha256 === null),
+      'each was hashed in time',
+    );
+  },
+);
+
 testUnless(reason, 'a path too deep for the kernel is never taken for the path that it ends with', async (t) => {
   const { stage, port, client, hello } = await prepare(t);
   const folder = join(stage.directory, ...Array.from({ length: 30 }, () => 'd'), 'usr/bin');

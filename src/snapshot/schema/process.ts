@@ -151,7 +151,7 @@ export const Process = Type.Object(
     exeHashedFrom: orNull(
       Type.Enum(['process', 'path'], {
         description:
-          'path: the process was gone, or /proc led to another file, and the file now at that path (with the same inode, where known) was read',
+          'path: the process was gone, or /proc led to another file, and the file now at that path was read: with the same inode, where known, and not changed (ctime) since the process was known to run',
       }),
     ),
     cmdline: orNull(Type.Array(Type.String())),
