@@ -74,6 +74,7 @@ const IO_ERRORS: Record<string, { detail: string; suggestion?: string }> = {
   EACCES: { detail: 'permission denied', suggestion: 'Choose a path this user may use, or run as root.' },
   EPERM: { detail: 'operation not permitted', suggestion: 'Choose a path this user may use, or run as root.' },
   EEXIST: { detail: 'exists already, and is never overwritten', suggestion: 'Name another file.' },
+  ENAMETOOLONG: { detail: 'the name is too long', suggestion: 'Choose a shorter name, of at most 247 bytes.' },
   EISDIR: { detail: 'is a directory', suggestion: 'Name a file.' },
   ENOTDIR: { detail: 'a part of the path is not a directory', suggestion: 'Check the path.' },
   ESPIPE: { detail: 'is a pipe, and has to be read more than once', suggestion: 'Save it to a file first.' },

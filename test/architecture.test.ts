@@ -177,6 +177,7 @@ const LEVELS: Readonly<Record<string, number>> = {
   terminal: 0,
   counted: 0,
   'byte-budget': 0,
+  'half-made': 0,
   oldest: 0,
   'text-parts': 0,
 };

@@ -14,6 +14,8 @@ export interface CaptureOptions extends Omit<WindowOptions, 'spool'> {
   /** Feeds to compare the snapshot with. */
   readonly feeds: readonly string[];
   readonly carve: CarveMode;
+  /** Told where the spool will be. */
+  readonly onSpool?: (spool: string) => void;
   readonly onWindowEnd?: () => void;
 }
 
@@ -26,6 +28,7 @@ export async function capture(options: CaptureOptions): Promise<Captured> {
   let composing = options.feeds.length > 0 ? composer(options) : null;
   await composing;
   const spool = spoolFor(options.output);
+  options.onSpool?.(spool);
   const carver = new Carver(options.carve);
   try {
     await keepWindow({

@@ -55,8 +55,9 @@ export interface Composed {
 export async function compose(options: ComposeOptions): Promise<Composed> {
   await checkRecipients(options.encryptTo);
   const staging = makeStaging(options);
-  const writer = SnapshotWriter.create({ output: options.output, staging, encryptTo: options.encryptTo });
+  let writer: SnapshotWriter | undefined;
   try {
+    writer = SnapshotWriter.create({ output: options.output, staging, encryptTo: options.encryptTo });
     const gathered = gather(options.spool, writer);
     const clock = clockOf(gathered);
     const tally = writeHellos(options, gathered, clock, writer);
@@ -84,7 +85,7 @@ export async function compose(options: ComposeOptions): Promise<Composed> {
     const processes = writer.processes.rows;
     return { snapshot, handshakes: tally.rows, processes, blindSpots: gathered.blindSpots };
   } finally {
-    writer.close();
+    writer?.close();
     removeStaging(staging);
   }
 }

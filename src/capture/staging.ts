@@ -1,6 +1,7 @@
-import { mkdirSync, rmSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { ioError, TlsnapError } from '../errors.js';
+import { halfMade, removeHalfMade } from '../half-made.js';
 
 /**
  * Where to put a spool's members while it is recovered: beside the output, because the spool may lie on a disk that is full, or
@@ -16,6 +17,7 @@ export function makeStaging({ spool, staging }: { spool: string; staging?: strin
   try {
     if (staging === undefined) removeStaging(folder);
     mkdirSync(folder, { mode: 0o700 });
+    halfMade(folder);
     return folder;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw ioError(folder, error);
@@ -27,5 +29,5 @@ export function makeStaging({ spool, staging }: { spool: string; staging?: strin
 
 /** What lies there is only a copy of what is in the spool. */
 export function removeStaging(folder: string): void {
-  rmSync(folder, { recursive: true, force: true });
+  removeHalfMade(folder);
 }

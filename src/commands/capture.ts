@@ -28,7 +28,7 @@ export default class Capture extends BaseCommand {
   static override summary = 'record every TLS handshake on this host for a while, by process, into a signed snapshot';
   static override description =
     'Attaches BPF programs beside whatever runs, touches no traffic (but for --rehandshake), and leaves nothing behind. Ctrl-C ends the window early ' +
-    'and still writes the snapshot. Needs root, or CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON. Exit code 1 when anything was lost.';
+    'and still writes the snapshot. Needs root, or CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON. Exit code 1 when anything was lost, or a feed hit.';
   static override examples = [
     '<%= config.bin %> <%= command.id %>',
     '<%= config.bin %> <%= command.id %> --window 5m --output /mnt/usb/web1.tlsnap.tar.gz --key /mnt/usb/responder --case 2026-117',
@@ -44,7 +44,7 @@ export default class Capture extends BaseCommand {
       helpValue: '60s',
       description: 'how long to watch: 10s, 5m, 1h or ISO 8601',
     }),
-    output: sharedFlags.output,
+    ...sharedFlags,
     ...evidenceFlags,
     ...scopeFlags,
     feed: feedsFlag,
@@ -56,8 +56,6 @@ export default class Capture extends BaseCommand {
     ...rehandshakeFlags,
     btf: Flags.string({ helpValue: 'FILE', description: 'types of a kernel without /sys/kernel/btf/vmlinux' }),
     ...limitFlags,
-    quiet: sharedFlags.quiet,
-    verbose: sharedFlags.verbose,
   };
 
   async run(): Promise<object> {
@@ -82,6 +80,7 @@ export default class Capture extends BaseCommand {
       ...evidenceOf(flags),
       toolVersion: this.config.version,
       signal: end.signal,
+      onSpool: end.spoolAt,
       onArmed: () => flags.verbose && this.logToStderr('armed: every handshake from now on is seen'),
       onProgress: (now) => progress.show(now),
       onWindowEnd: () => progress.say('the window is over; writing the snapshot'),

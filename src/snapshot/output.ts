@@ -8,12 +8,12 @@ import {
   lstatSync,
   openSync,
   renameSync,
-  rmSync,
   unlinkSync,
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { PassThrough, type Writable } from 'node:stream';
 import { ioError } from '../errors.js';
+import { halfMade, removeHalfMade, whole } from '../half-made.js';
 import { DurableFile } from './durable-file.js';
 
 /** Where a file of evidence goes: under another name until it is whole, and never over an existing file. */
@@ -32,6 +32,7 @@ export interface Output {
 export function createOutput(path: string): Output {
   if (path === '-') return stdoutOutput();
   try {
+    if (Buffer.byteLength(basename(path)) > MAX_NAME) throw Object.assign(new Error(), { code: 'ENAMETOOLONG' });
     if (lstatSync(path, { throwIfNoEntry: false })) throw Object.assign(new Error(), { code: 'EEXIST' });
     accessSync(dirname(path), constants.W_OK | constants.X_OK);
   } catch (error) {
@@ -41,20 +42,24 @@ export function createOutput(path: string): Output {
 }
 
 function fileOutput(path: string): Output {
-  const partial = join(dirname(path), `.${basename(path)}.${randomBytes(4).toString('hex')}.partial`);
+  const partial = join(dirname(path), `.tlsnap-${randomBytes(8).toString('hex')}.partial`);
   return {
     path,
     isStdout: false,
-    open: () => new DurableFile(partial),
+    open: () => {
+      halfMade(partial);
+      return new DurableFile(partial);
+    },
     commit: () => {
       try {
         moveWithoutReplacing(partial, path);
+        whole(partial);
         syncFolder(dirname(path));
       } catch (error) {
         throw ioError(path, error);
       }
     },
-    abandon: () => rmSync(partial, { force: true }),
+    abandon: () => removeHalfMade(partial),
   };
 }
 
@@ -101,3 +106,6 @@ function stdoutOutput(): Output {
     abandon: () => undefined,
   };
 }
+
+/** NAME_MAX, less what is written beside a snapshot while it is made: `.members`, `.spool`. */
+const MAX_NAME = 255 - '.members'.length;
