@@ -18,6 +18,7 @@ export const EXIT = {
 export function exitCodeOf(error: unknown): number {
   if (error instanceof TlsnapError) return EXIT_OF_KIND[error.kind];
   if (isClosedPipe(error)) return EXIT.io;
+  if (lacksDescriptors(error)) return EXIT.unavailable;
   // A file of ours that is not there is not what the user got wrong.
   if (isModuleLoadError(error)) return EXIT.bug;
   const exit = (error as { oclif?: { exit?: unknown } }).oclif?.exit;
@@ -26,6 +27,11 @@ export function exitCodeOf(error: unknown): number {
 
 export function exitCodeOfKind(kind: ErrorKind): number {
   return EXIT_OF_KIND[kind];
+}
+
+/** Node cannot even load the rest of a command. */
+function lacksDescriptors(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && (error.code === 'EMFILE' || error.code === 'ENFILE');
 }
 
 /** Whoever read our output has ended. */
@@ -38,6 +44,10 @@ export function described(error: unknown, version: string): { message: string; s
   if (error instanceof TlsnapError) return { message: printable(error.message), suggestions: [...error.suggestions] };
   if (error instanceof Errors.CLIError && !isModuleLoadError(error)) {
     return { message: error.message, suggestions: [...((error as Interfaces.PrettyPrintableError).suggestions ?? [])] };
+  }
+  if (lacksDescriptors(error)) {
+    const message = 'this process: more files are needed than it may open';
+    return { message, suggestions: ['Raise its limit first: ulimit -n 1024'] };
   }
   const { name, message, stack } =
     error instanceof Error ? error : { name: 'Error', message: String(error), stack: '' };

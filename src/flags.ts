@@ -27,13 +27,22 @@ export const sizeFlag = Flags.custom<number>({
   },
 });
 
+/** A ring of the kernel: a power of two, and so many pages that one record fits. */
+const ringSizeFlag = Flags.custom<number>({
+  parse: async (text, context, options) => {
+    const bytes = (await sizeFlag().parse(text, context, options)) ?? 0;
+    if (bytes >= MIN_RING && bytes <= MAX_RING && Number.isInteger(Math.log2(bytes))) return bytes;
+    throw new Errors.CLIError(`${text}: not a size of a ring: use a power of two from 64KiB to 1GiB`, { exit: 2 });
+  },
+});
+
 /** How much a capture may take of the host. */
 export const limitFlags = {
-  'ring-size': sizeFlag({
+  'ring-size': ringSizeFlag({
     default: 16 * 1024 * 1024,
     defaultHelp: () => Promise.resolve('16MiB'),
     helpValue: '16MiB',
-    description: 'kernel buffer, a power of two',
+    description: 'kernel buffer, a power of two from 64KiB to 1GiB',
   }),
   'map-size': Flags.integer({
     min: 1,
@@ -190,4 +199,6 @@ const UNITS: Record<string, 'milliseconds' | 'seconds' | 'minutes' | 'hours' | '
 };
 /** What a timer of Node can wait for: 2^31 - 1 ms. */
 const MAX_WINDOW_MS = 2_147_483_647;
+const MIN_RING = 64 * 1024;
+const MAX_RING = 1024 ** 3;
 const SIZES: Record<string, number> = { KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 };

@@ -40,8 +40,7 @@ function stdoutFailure(): Promise<unknown> {
 
 async function tell(error: unknown, root: string, json: boolean): Promise<void> {
   const exit = exitCodeOf(error);
-  const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
-  const { message, suggestions } = described(error, version);
+  const { message, suggestions } = described(error, versionOf(root));
   // The base command has told it already, or nobody is there to be told.
   const told = error instanceof Errors.ExitError || isClosedPipe(error);
   if (told || json) {
@@ -51,6 +50,15 @@ async function tell(error: unknown, root: string, json: boolean): Promise<void> 
     await Errors.handle(error);
   } else {
     await Errors.handle(new Errors.CLIError(message, { exit, suggestions }));
+  }
+}
+
+/** What goes wrong may be that nothing more can be opened. */
+function versionOf(root: string): string {
+  try {
+    return (JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }).version;
+  } catch {
+    return '(version not read)';
   }
 }
 

@@ -54,7 +54,7 @@ export interface RecorderStatus {
 export function startRecorder(options: RecorderOptions): RecorderFacts {
   const { pins, cgroup, scope, mapEntries, btfPath } = options;
   assertNoPins(pins);
-  if (scope.pid !== null) assertProcess(scope.pid);
+  if (scope.pid !== null) assertProcess('--pid', scope.pid);
   const size = sizeOf(options.memoryBytes);
   const session = Session.open({ ringBytes: SMALLEST_RING, mapEntries, scope, btfPath, recorder: size });
   try {

@@ -4,6 +4,7 @@ import { formatAddress, formatEndpoint, parseAddress } from '../snapshot/address
 import { readStat } from '../procfs/identity.js';
 import type { Procfs } from '../procfs/procfs.js';
 import type { Socket } from '../snapshot/schema/socket.js';
+import { assertProcess } from './subtree.js';
 
 /** What `--rehandshake` names: a process, or where connections lead to. */
 export type Target =
@@ -40,10 +41,12 @@ export function parseTarget(text: string): Target {
 export class Rehandshake {
   readonly #targets: readonly Target[];
   readonly #chosen: Socket[] = [];
+  readonly #met = new Set<Target>();
 
   /** Throws a TlsnapError where a target is none, or where this kernel closes no connections. */
   constructor(targets: readonly string[]) {
     this.#targets = targets.map(parseTarget);
+    for (const target of this.#targets) if ('pid' in target) assertProcess('--rehandshake', target.pid);
     if (targets.length > 0) requireClosing();
   }
 
@@ -51,10 +54,17 @@ export class Rehandshake {
   consider(rows: readonly Socket[]): void {
     if (this.#targets.length === 0) return;
     for (const row of rows) {
-      if (this.#chosen.length < MAX_CLOSED && isOpen(row) && this.#targets.some((target) => isMeant(row, target))) {
-        this.#chosen.push(row);
-      }
+      const meant = isOpen(row) ? this.#targets.filter((target) => isMeant(row, target)) : [];
+      for (const target of meant) this.#met.add(target);
+      if (meant.length > 0 && this.#chosen.length < MAX_CLOSED) this.#chosen.push(row);
     }
+  }
+
+  /** The targets that no open connection has, or leads to, as they are written. */
+  unmet(): string[] {
+    return this.#targets
+      .filter((target) => !this.#met.has(target))
+      .map((target) => ('pid' in target ? `pid ${target.pid}` : nameOf(target)));
   }
 
   /** Closes what was chosen. */
@@ -63,6 +73,10 @@ export class Rehandshake {
     const own = ancestors(procfs);
     return this.#chosen.map((row) => close(row, own));
   }
+}
+
+function nameOf({ address, port }: Extract<Target, { address: string }>): string {
+  return port === null ? address : formatEndpoint(address, port);
 }
 
 function close(row: Socket, own: ReadonlySet<number>): Closing {

@@ -25,16 +25,16 @@ export function addSubtree(set: PidSet, root: number, procfs = new Procfs()): vo
       if (!isStill(procfs, process)) set.removePid(process.pid);
     }
   }
-  if (known.size === 0) throw noSuchProcess(root);
+  if (known.size === 0) throw noSuchProcess('--pid', root);
 }
 
 /** @throws TlsnapError where there is no such process, before anything is loaded for it */
-export function assertProcess(pid: number, procfs = new Procfs()): void {
-  if (descendants(procfs, pid).length === 0) throw noSuchProcess(pid);
+export function assertProcess(flag: string, pid: number, procfs = new Procfs()): void {
+  if (descendants(procfs, pid).length === 0) throw noSuchProcess(flag, pid);
 }
 
-function noSuchProcess(pid: number): TlsnapError {
-  return new TlsnapError('usage', '--pid', `no such process: ${pid}`, [
+function noSuchProcess(flag: string, pid: number): TlsnapError {
+  return new TlsnapError('usage', flag, `no such process: ${pid}`, [
     'Name the pid of a running process, as ps shows it.',
   ]);
 }

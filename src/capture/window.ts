@@ -157,7 +157,7 @@ class LiveWindow {
   /** Loads, attaches, and looks round. The sockets are listed when the programs watch already: no gap between both. */
   async #open(): Promise<Before> {
     const options = this.#options;
-    if (options.scope.pid !== null) assertProcess(options.scope.pid);
+    if (options.scope.pid !== null) assertProcess('--pid', options.scope.pid);
     const hostFacts = this.#reader.host({
       roots: HOST_ROOTS,
       self: { pid: process.pid, environment: loadingEnvironment(process.env) },
@@ -194,6 +194,11 @@ class LiveWindow {
     this.#host.act('link-attached', options.cgroup.path, loaded.programs.map(({ name }) => name).join(' '));
     this.#host.cgroups();
     const holders = await this.#host.sockets('start', (rows) => this.#rehandshake.consider(rows));
+    for (const target of this.#rehandshake.unmet())
+      this.#note({
+        note: 'limit',
+        text: `--rehandshake ${target}: no open connection was found that could be closed.`,
+      });
     for (const { action, subject, detail } of this.#rehandshake.run(new Procfs()))
       this.#host.act(action, subject, detail);
     return { host, bpfBefore: withOwners(bpfBefore, holders), ours, clocks };

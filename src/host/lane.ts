@@ -174,8 +174,8 @@ export class Lane {
 }
 
 function post(child: ChildProcess, message: ToLane): void {
-  // A child that is gone is noticed by its exit.
-  child.send(message, () => undefined);
+  // A child that is gone is noticed by its exit, and one that could not be started by its error.
+  if (child.connected) child.send(message, () => undefined);
 }
 
 /** Beside this file, and like it either built or not. */

@@ -1,5 +1,6 @@
+import { closeSync, openSync, readSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { TlsnapError } from '../errors.js';
+import { ioError, TlsnapError } from '../errors.js';
 import {
   BPF_OBJECT,
   DIRECT_BPF_OBJECT,
@@ -52,6 +53,7 @@ export class Session {
   static open(options: SessionOptions): Session {
     const addon = loadAddon();
     checkLayout(addon);
+    if (options.btfPath !== null) checkTypes(options.btfPath);
     const refusals: NativeError[] = [];
     for (const tier of tiersFor(addon, options.scope)) {
       try {
@@ -61,7 +63,7 @@ export class Session {
         refusals.push(error);
       }
     }
-    throw refusal(refusals);
+    throw refusal(refusals, options.btfPath);
   }
 
   private constructor(tier: Tier, native: NativeSession) {
@@ -209,7 +211,24 @@ function checkLayout(addon: Addon): void {
   }
 }
 
-function refusal(refusals: readonly NativeError[]): TlsnapError {
+/** A raw BTF file, or an ELF with one in it: what libbpf takes for a kernel's types. */
+function checkTypes(path: string): void {
+  const magic = Buffer.alloc(4);
+  try {
+    const fd = openSync(path, 'r');
+    try {
+      readSync(fd, magic);
+    } finally {
+      closeSync(fd);
+    }
+  } catch (error) {
+    throw ioError(path, error);
+  }
+  if (magic.readUInt16LE() === BTF_MAGIC || magic.readUInt16BE() === BTF_MAGIC || magic.equals(ELF_MAGIC)) return;
+  throw new TlsnapError('input', path, 'is no BTF file', ['Name the BTF file of this very kernel with --btf.']);
+}
+
+function refusal(refusals: readonly NativeError[], btfPath: string | null): TlsnapError {
   const first = refusals[0];
   if (!first) throw new Error('no tier was tried');
   const privileges = readPrivileges();
@@ -235,7 +254,25 @@ function refusal(refusals: readonly NativeError[]): TlsnapError {
       first,
     );
   }
-  const log = first.log.trimEnd().split('\n');
+  if (first.code === 'EMFILE' || first.code === 'ENFILE') {
+    return new TlsnapError(
+      'unavailable',
+      'live capture',
+      `more files are needed than this process may open (${first.code})`,
+      ['Raise its limit first: ulimit -n 1024'],
+      first,
+    );
+  }
+  const log = first.log.trimEnd().split('\n').slice(-LOG_LINES).join('; ');
+  if (btfPath !== null) {
+    return new TlsnapError(
+      'input',
+      btfPath,
+      `with these types this kernel does not take the BPF programs: ${first.message}; ${log}`,
+      ['Name the BTF file of this very kernel with --btf.'],
+      first,
+    );
+  }
   if (/BTF is required|failed to find valid kernel BTF|Error loading vmlinux BTF/i.test(first.log)) {
     return new TlsnapError(
       'unavailable',
@@ -250,7 +287,7 @@ function refusal(refusals: readonly NativeError[]): TlsnapError {
   return new TlsnapError(
     'unavailable',
     'this kernel',
-    `does not take the BPF programs: ${first.message}\n${log.slice(-LOG_LINES).join('\n')}`,
+    `does not take the BPF programs: ${first.message}; ${log}`,
     ['Live capture needs Linux 5.10 or later with CONFIG_BPF_SYSCALL, CONFIG_CGROUP_BPF and CONFIG_DEBUG_INFO_BTF.'],
     first,
   );
@@ -294,6 +331,9 @@ function attachError(cgroupPath: string, error: NativeError): TlsnapError {
   );
 }
 
+/** <linux/btf.h>: in the byte order of the kernel that it describes. */
+const BTF_MAGIC = 0xeb9f;
+const ELF_MAGIC = Buffer.from('\x7fELF', 'latin1');
 const RECORDER_MAPS = ['counters', 'fingerprints', 'recorder', 'slots', 'recorded_processes', 'recorded_exits'];
 const PATHS = 'command lines, executable paths and namespace pids of processes gone before /proc was read';
 const ENDS = 'when a process ended, and execs after its first connection';

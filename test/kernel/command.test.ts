@@ -188,6 +188,10 @@ testUnless(reason, 'flags that cannot be exit 2', async (t) => {
     ['--window', '0s'],
     ['--window', 'soon'],
     ['--ring-size', '5 apples'],
+    ['--ring-size', '0'],
+    ['--ring-size', '96KiB'],
+    ['--ring-size', '4GiB'],
+    ['--rehandshake', '4194304', '--yes'],
     ['--cgroup', '/tmp'],
     ['--cgroup', 'there/is/none'],
     ['--quiet', '--verbose'],
@@ -196,6 +200,28 @@ testUnless(reason, 'flags that cannot be exit 2', async (t) => {
     const args = [TLSNAP, 'capture', '--window', '1s', '--output', join(stage.directory, 'x'), ...flags];
     const { exitCode, stderr } = await execa(process.execPath, args, { reject: false, timeout: 30_000 });
     t.is(exitCode, 2, `${flags.join(' ')}: ${stderr}`);
+  }
+  t.deepEqual(await readdir(stage.directory), []);
+});
+
+testUnless(reason, 'what keeps the programs from being loaded is told as what it is', async (t) => {
+  const stage = await openStage(t);
+  const elf = ['--btf', process.execPath];
+  for (const [within, flags, code, said] of [
+    [[], ['--btf', '/nowhere'], 74, /\/nowhere: no such file or directory/],
+    [[], ['--btf', '/etc/passwd'], 65, /\/etc\/passwd: is no BTF file/],
+    [[], elf, 65, /node: with these types this kernel does not take/],
+    [['prlimit', '--nofile=64'], [], 69, /more files are needed than this process may open \(EMFILE\).*ulimit -n/],
+    [['prlimit', '--nofile=28'], [], 69, /more files are needed than it may open.*ulimit -n/],
+  ] as const) {
+    const { exitCode, stdout, stderr } = await capture(
+      stage,
+      ['--output', join(stage.directory, 'x'), ...flags],
+      within,
+    );
+    t.is(exitCode, code, `${stdout}${stderr}`);
+    t.regex(unwrapped(stderr), said);
+    t.false(/\\x0a|^\s+at /m.test(stderr), stderr);
   }
   t.deepEqual(await readdir(stage.directory), []);
 });
