@@ -1,6 +1,6 @@
 import { Command, Errors, Flags, type Interfaces } from '@oclif/core';
 import type { ErrorKind } from './errors.js';
-import { described, EXIT, exitCodeOf, exitCodeOfKind, isClosedPipe } from './failure.js';
+import { described, EXIT, exitCodeOf, exitCodeOfKind, inPlainWords, isClosedPipe } from './failure.js';
 import { printable, printableJson } from './terminal.js';
 
 /** The flags that mean one thing everywhere; a command takes those it needs. `--json` is every command's. */
@@ -13,6 +13,12 @@ export const sharedFlags = {
   quiet: Flags.boolean({ char: 'q', description: 'print nothing but errors' }),
   verbose: Flags.boolean({ char: 'v', description: 'print more detail', exclusive: ['quiet'] }),
 };
+
+/** `--quiet` of a command that writes its result to stdout, and a summary of it to stderr. */
+export const quietBesideResult = Flags.boolean({
+  char: 'q',
+  description: 'print the result, and nothing beside it but errors',
+});
 
 /**
  * The base of every command: owns `--json`, warnings, errors and exit codes.
@@ -62,6 +68,7 @@ export abstract class BaseCommand extends Command {
     process.exitCode = exit;
     // Whoever reads has enough, as head(1) does: nobody is there to be told.
     if (isClosedPipe(error)) throw new Errors.ExitError(exit);
+    if (error instanceof Errors.CLIError) inPlainWords(error);
     if (this.jsonEnabled()) return super.catch(error) as Promise<never>;
     if (error instanceof Errors.CLIError) throw error;
     const { message, suggestions } = described(error, this.config.version);

@@ -66,8 +66,10 @@ export function ioError(path: string, error: unknown): unknown {
 /** As ioError() for standard output. That its reader has ended (EPIPE) is passed on: whoever reads has enough, as head(1) does. */
 export function stdoutError(error: unknown): unknown {
   if (error instanceof Error && 'code' in error && error.code === 'EPIPE') return error;
-  return ioError('standard output', error);
+  return ioError(STDOUT, error);
 }
+
+export const STDOUT = 'standard output';
 
 const IO_ERRORS: Record<string, { detail: string; suggestion?: string }> = {
   ENOENT: { detail: 'no such file or directory', suggestion: 'Check the path.' },

@@ -60,6 +60,18 @@ export function described(error: unknown, version: string): { message: string; s
       };
 }
 
+/**
+ * oclif's words about a command line: what was typed made harmless, `feed x` and not `feed:x`, and without its advice on flags that
+ * swallow what follows, as none of ours does.
+ */
+export function inPlainWords<CLIError extends Error>(error: CLIError): CLIError {
+  const words = error.message
+    .replace(/^command (.+) not found$/s, (_, id: string) => `command ${id.replaceAll(':', ' ')} not found`)
+    .replace(/\n\nNote: [^]*? beginning of arguments\./, '');
+  error.message = words.split('\n').map(printable).join('\n');
+  return error;
+}
+
 /** oclif's own, for a command's file that cannot be imported; it is not exported. */
 function isModuleLoadError(error: unknown): boolean {
   return error instanceof Error && error.name === 'ModuleLoadError';

@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { Errors, flush, run } from '@oclif/core';
-import { stdoutError } from './errors.js';
-import { described, EXIT, exitCodeOf, isClosedPipe } from './failure.js';
+import { STDOUT, stdoutError, TlsnapError } from './errors.js';
+import { described, EXIT, exitCodeOf, inPlainWords, isClosedPipe } from './failure.js';
 import { printableJson } from './terminal.js';
 
 /**
@@ -24,7 +24,7 @@ export async function main(root: string, argv = process.argv.slice(2)): Promise<
     const failure = await Promise.race([unwritten, nextTurn().then(() => flush())]);
     if (failure !== undefined) throw failure as Error;
   } catch (error) {
-    await tell(error, root, asksForJson(argv));
+    await tell(error, root, asksForJson(argv) && !isOfStdout(error));
   }
 }
 
@@ -40,6 +40,7 @@ function stdoutFailure(): Promise<unknown> {
 
 async function tell(error: unknown, root: string, json: boolean): Promise<void> {
   const exit = exitCodeOf(error);
+  if (error instanceof Errors.CLIError) inPlainWords(error);
   const { message, suggestions } = described(error, versionOf(root));
   // The base command has told it already, or nobody is there to be told.
   const told = error instanceof Errors.ExitError || isClosedPipe(error);
@@ -60,6 +61,11 @@ function versionOf(root: string): string {
   } catch {
     return '(version not read)';
   }
+}
+
+/** Nobody would read it there. */
+function isOfStdout(error: unknown): boolean {
+  return error instanceof TlsnapError && error.subject === STDOUT;
 }
 
 function asksForJson(argv: readonly string[]): boolean {

@@ -5,7 +5,7 @@ import stringWidth from 'string-width';
  * character is shown as an escape (`\x1b`, `\u{202e}`), never sent raw. A backslash stays a backslash.
  */
 export function printable(text: string): string {
-  return text.replace(UNSAFE, (character) => {
+  return escaped(text, (character) => {
     const code = character.codePointAt(0) ?? 0;
     return code < 0x100 ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u{${code.toString(16)}}`;
   });
@@ -13,11 +13,19 @@ export function printable(text: string): string {
 
 /** JSON, indented, with the same characters as JSON escapes: the same value, and harmless on a terminal. */
 export function printableJson(value: unknown): string {
-  return JSON.stringify(value, null, 2).replace(UNSAFE, (character) =>
-    character === '\n'
-      ? character
-      : Array.from({ length: character.length }, (_, unit) => `\\u${hex4(character.charCodeAt(unit))}`).join(''),
-  );
+  // A newline can only be one between two members: those in a text are escaped.
+  const lines = JSON.stringify(value, null, 2).split('\n');
+  const unit = (character: string, at: number): string => `\\u${hex4(character.charCodeAt(at))}`;
+  return lines
+    .map((line) =>
+      escaped(line, (character) => Array.from({ length: character.length }, (_, at) => unit(character, at)).join('')),
+    )
+    .join('\n');
+}
+
+/** What is ASCII is looked at by a class that costs little: nearly all of a text of megabytes. */
+function escaped(text: string, escape: (character: string) => string): string {
+  return text.replace(NOT_PLAIN, (run) => run.replace(UNSAFE, escape));
 }
 
 export interface TableOptions {
@@ -90,6 +98,7 @@ export function padded(text: string, width: number): string {
  * have 64 kB. Where a piece ends within a character of several code points, it is one off.
  */
 function widthOf(text: string): number {
+  if (PLAIN.test(text)) return text.length;
   if (text.length <= PIECE) return stringWidth(text);
   let width = 0;
   for (let at = 0; at < text.length;) {
@@ -107,6 +116,8 @@ function hex4(unit: number): string {
 
 // C0, DEL, C1; format, surrogate, private use and unassigned; line and paragraph separators.
 const UNSAFE = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Cn}\p{Zl}\p{Zp}]/gu;
+const NOT_PLAIN = /[^ -~]+/g;
+const PLAIN = /^[ -~]*$/;
 const GAP = 2;
 const PIECE = 256;
 const NARROWEST = 4;

@@ -36,13 +36,11 @@ export class SpoolReader {
         .filter((name) => SEGMENT_NAME.test(name))
         .sort();
     } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOTDIR')
+        throw notSpool(directory, 'is a file, not the spool of a capture');
       throw ioError(directory, error);
     }
-    if (this.#segments.length === 0) {
-      throw new TlsnapError('input', directory, 'is not the spool of a capture: it holds no segment', [
-        'Name the folder that a capture left beside its output: NAME.spool.',
-      ]);
-    }
+    if (this.#segments.length === 0) throw notSpool(directory, 'is not the spool of a capture: it holds no segment');
   }
 
   /** The last whole frame's link, in hexadecimal. */
@@ -106,6 +104,10 @@ export class SpoolReader {
     }
     this.broken = { segment, offset, reason, bytesLost };
   }
+}
+
+function notSpool(path: string, detail: string): TlsnapError {
+  return new TlsnapError('input', path, detail, ['Name the folder that a capture left beside its output: NAME.spool.']);
 }
 
 /** In words, for a person. */

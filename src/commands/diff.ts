@@ -1,7 +1,7 @@
 import { Args, Flags } from '@oclif/core';
 import { DIFF_FORMATS, diffCsv, diffReport, diffTable } from '../analysis/diff-output.js';
 import { diffSnapshots, type Diff } from '../analysis/diff.js';
-import { BaseCommand, sharedFlags } from '../command.js';
+import { BaseCommand, quietBesideResult } from '../command.js';
 import { identityFlag } from '../flags.js';
 import { loadFeeds } from '../intel/load.js';
 import { PLAIN_LIST_TYPES } from '../intel/shapes/plain-list.js';
@@ -35,7 +35,7 @@ export default class DiffCommand extends BaseCommand {
     as: Flags.option({ options: PLAIN_LIST_TYPES, description: 'what the hashes of a plain list are' })(),
     format: Flags.option({ options: DIFF_FORMATS, description: 'how differences are written' })({ default: 'table' }),
     identity: identityFlag,
-    quiet: sharedFlags.quiet,
+    quiet: quietBesideResult,
   };
 
   async run(): Promise<Diff> {

@@ -1,5 +1,5 @@
 import { Args, Flags } from '@oclif/core';
-import { BaseCommand, sharedFlags } from '../command.js';
+import { BaseCommand, quietBesideResult } from '../command.js';
 import { identityFlag } from '../flags.js';
 import type { Hit } from '../intel/hit.js';
 import { HIT_FORMATS, hitOutput } from '../intel/hit-output.js';
@@ -37,7 +37,7 @@ export default class Match extends BaseCommand {
     format: Flags.option({ options: HIT_FORMATS, description: 'how hits are written' })({ default: 'table' }),
     as: Flags.option({ options: PLAIN_LIST_TYPES, description: 'what the hashes of a plain list are' })(),
     identity: identityFlag,
-    quiet: sharedFlags.quiet,
+    quiet: quietBesideResult,
   };
 
   async run(): Promise<object> {

@@ -2,7 +2,7 @@ import { Args, Errors, Flags } from '@oclif/core';
 import { REPLAY_FORMATS, replayOutput } from '../analysis/replay-output.js';
 import { replayReport } from '../analysis/replay-report.js';
 import { replaySnapshot } from '../analysis/replay.js';
-import { BaseCommand, sharedFlags } from '../command.js';
+import { BaseCommand, quietBesideResult } from '../command.js';
 import { identityFlag } from '../flags.js';
 import { loadFeeds } from '../intel/load.js';
 import { PLAIN_LIST_TYPES } from '../intel/shapes/plain-list.js';
@@ -44,7 +44,7 @@ export default class Replay extends BaseCommand {
       description: 'how events are written; table on a terminal, else ndjson',
     })(),
     identity: identityFlag,
-    quiet: sharedFlags.quiet,
+    quiet: quietBesideResult,
   };
 
   async run(): Promise<object> {

@@ -1,5 +1,5 @@
 import { Args, Flags } from '@oclif/core';
-import { BaseCommand, sharedFlags } from '../command.js';
+import { BaseCommand, quietBesideResult } from '../command.js';
 import { counted } from '../counted.js';
 import { identityFlag } from '../flags.js';
 import { feedGaps } from '../intel/feed-gaps.js';
@@ -42,7 +42,7 @@ export default class Report extends BaseCommand {
       default: '-',
     }),
     identity: identityFlag,
-    quiet: sharedFlags.quiet,
+    quiet: quietBesideResult,
   };
 
   async run(): Promise<object> {

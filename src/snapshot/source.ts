@@ -91,7 +91,7 @@ export async function* inflate(
       ? new TlsnapError(
           'input',
           `${source.name}, byte ${inflated} of the tar`,
-          `gzip is broken there: ${error.message}`,
+          `from here on it cannot be unpacked: ${error.message}`,
         )
       : error;
   } finally {

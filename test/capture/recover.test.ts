@@ -131,6 +131,22 @@ test('a missing segment, one that is a folder, a link or a FIFO, is named and ho
   t.regex(error.message, /segment-00000001 offset 0: the segment before it, segment-00000000, is missing/);
 });
 
+test('what is no spool is said to be none', async (t) => {
+  const folder = await temporaryFolder(t);
+  const file = join(folder, 'file');
+  writeFileSync(file, 'x');
+  for (const [path, code, said] of [
+    [file, 65, /is a file, not the spool of a capture/],
+    [folder, 65, /is not the spool of a capture: it holds no segment/],
+    [join(folder, 'nothing'), 74, /no such file or directory/],
+  ] as const) {
+    const { exitCode, stderr } = await runCli(['recover', path, '--output', join(folder, 'x.tlsnap.tar.gz')]);
+    t.is(exitCode, code);
+    t.regex(stderr.replaceAll(/\s*\n\s*›?\s*/g, ' '), said);
+  }
+  t.deepEqual(readdirSync(folder), ['file']);
+});
+
 test('a spool that may only be read is recovered beside the output, and nothing else is left there', async (t) => {
   const { folder, spool } = await made(t);
   const output = join(folder, 'elsewhere', 'x');
