@@ -45,6 +45,39 @@ static __always_inline void fingerprint_recognised(struct __sk_buff *skb, struct
 	}
 }
 
+#define TLSNAP_PROXY_V1_MAX 107
+#define TLSNAP_PROXY_V2_HEADER 16
+
+/*
+ * The length of the PROXY protocol header that a load balancer puts before the client's bytes, often in one segment with them;
+ * 0 where there is none. Version 1 is a line of text, version 2 has its length behind a signature of twelve bytes.
+ */
+static __noinline int find_proxy_header(struct __sk_buff *skb, __u32 at)
+{
+	static const __u8 v1[6] = "PROXY ", v2[12] = "\r\n\r\n\0\r\nQUIT\n";
+	__u8 head[TLSNAP_PROXY_V2_HEADER], not_v1 = 0, not_v2 = 0;
+
+	if (bpf_skb_load_bytes(skb, at, head, sizeof(head)))
+		return 0;
+#pragma unroll
+	for (__u32 i = 0; i < sizeof(v2); i++) {
+		not_v2 |= head[i] ^ v2[i];
+		if (i < sizeof(v1))
+			not_v1 |= head[i] ^ v1[i];
+	}
+	if (!not_v2)
+		return TLSNAP_PROXY_V2_HEADER + (head[14] << 8 | head[15]);
+	if (not_v1)
+		return 0;
+	for (__u32 i = 6; i < TLSNAP_PROXY_V1_MAX; i++) {
+		if (bpf_skb_load_bytes(skb, at + i, head, 1))
+			return 0;
+		if (head[0] == '\n')
+			return i + 1;
+	}
+	return 0;
+}
+
 /*
  * Tests whether a hello begins at this place of the stream, or goes on that may have begun before. Leaves the search
  * in the state that follows.
@@ -68,6 +101,16 @@ static __noinline int search_segment(struct __sk_buff *skb, struct tlsnap_connec
 			shipment->offset += TLSNAP_CCS_LENGTH;
 			shipment->length -= TLSNAP_CCS_LENGTH;
 			continue;
+		}
+		if (before == 0 && shipment->offset == 0 && (search->head[0] == 'P' || search->head[0] == '\r')) {
+			__u32 proxy = find_proxy_header(skb, shipment->at);
+
+			if (proxy > 0 && proxy < shipment->length) {
+				shipment->at += proxy;
+				shipment->offset += proxy;
+				shipment->length -= proxy;
+				continue;
+			}
 		}
 		verdict = judge(search);
 		if (verdict == TLSNAP_TOO_SHORT) {

@@ -18,7 +18,16 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 #define TLSNAP_LET_THROUGH 1
 
-static __always_inline void track(struct bpf_sock_ops *ctx, __u8 role)
+static __always_inline void know_bases(struct tlsnap_connection *connection, struct bpf_sock_ops *ctx)
+{
+	connection->search[TLSNAP_EGRESS].base = ctx->snd_nxt;
+	connection->search[TLSNAP_EGRESS].flags = TLSNAP_FLAG_BASED;
+	connection->search[TLSNAP_INGRESS].base = ctx->rcv_nxt;
+	connection->search[TLSNAP_INGRESS].flags = TLSNAP_FLAG_BASED;
+}
+
+/* `late`: its SYN was out before anything of ours could see it, or it was left out then. */
+static __noinline void track(struct bpf_sock_ops *ctx, __u8 role, bool late)
 {
 	struct tlsnap_connection *connection;
 	struct bpf_sock *sk = ctx->sk;
@@ -31,8 +40,11 @@ static __always_inline void track(struct bpf_sock_ops *ctx, __u8 role)
 	if (!tcp)
 		return;
 	read_flow(&flow, tcp);
-	if (!ends_in_scope(flow.netns, flow.local_port, flow.remote_port, role) || (role == TLSNAP_ROLE_CONNECTED && !current_in_scope())) {
-		count(TLSNAP_COUNT_FILTERED);
+	/* Who is current when the peer answers has nothing to do with it: by process, nothing late is in scope. */
+	if (!ends_in_scope(flow.netns, flow.local_port, flow.remote_port, role) ||
+	    (role == TLSNAP_ROLE_CONNECTED && (late ? tlsnap_subtree : !current_in_scope()))) {
+		if (!late)
+			count(TLSNAP_COUNT_FILTERED);
 		return;
 	}
 	connection = bpf_sk_storage_get(&connections, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
@@ -45,26 +57,32 @@ static __always_inline void track(struct bpf_sock_ops *ctx, __u8 role)
 	connection->role = role;
 	connection->flow = flow;
 	connection->flow.cookie = bpf_get_socket_cookie(ctx);
-	if (role == TLSNAP_ROLE_CONNECTED) {
+	if (late) {
+		know_bases(connection, ctx);
+	} else if (role == TLSNAP_ROLE_CONNECTED) {
 		/* The bases come with the SYN and the SYN-ACK, which pass the packet programs. */
 		identify(&connection->owner);
 	} else {
 		/* Softirq: whoever is current has nothing to do with this. The owner shows when it answers. */
-		connection->search[TLSNAP_EGRESS].base = ctx->snd_nxt;
-		connection->search[TLSNAP_EGRESS].flags = TLSNAP_FLAG_BASED;
-		connection->search[TLSNAP_INGRESS].base = ctx->rcv_nxt;
-		connection->search[TLSNAP_INGRESS].flags = TLSNAP_FLAG_BASED;
+		know_bases(connection, ctx);
 		join_early(connection);
 		count(TLSNAP_COUNT_ACCEPTED);
 	}
 }
 
-/* An attempt that was refused is no connection: it counts when the peer has answered. */
+/*
+ * An attempt that was refused is no connection: it counts when the peer has answered. One that began before the programs were on
+ * their hooks is followed from here on; whose it is shows when it sends.
+ */
 static __always_inline void count_established(struct bpf_sock_ops *ctx)
 {
 	struct bpf_sock *sk = ctx->sk;
 
-	if (sk && bpf_sk_storage_get(&connections, sk, NULL, 0))
+	if (!sk)
+		return;
+	if (!bpf_sk_storage_get(&connections, sk, NULL, 0))
+		track(ctx, TLSNAP_ROLE_CONNECTED, true);
+	if (bpf_sk_storage_get(&connections, sk, NULL, 0))
 		count(TLSNAP_COUNT_CONNECTED);
 }
 
@@ -72,11 +90,11 @@ SEC("sockops")
 int tlsnap_sockops(struct bpf_sock_ops *ctx)
 {
 	if (ctx->op == BPF_SOCK_OPS_TCP_CONNECT_CB)
-		track(ctx, TLSNAP_ROLE_CONNECTED);
+		track(ctx, TLSNAP_ROLE_CONNECTED, false);
 	else if (ctx->op == BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB)
 		count_established(ctx);
 	else if (ctx->op == BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB)
-		track(ctx, TLSNAP_ROLE_ACCEPTED);
+		track(ctx, TLSNAP_ROLE_ACCEPTED, false);
 	return 1;
 }
 

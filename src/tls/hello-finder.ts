@@ -1,5 +1,6 @@
 import { HelloAssembly } from './hello-assembly.js';
 import { helloKind, RANDOM_OFFSET, type HelloKind } from './handshake.js';
+import { proxyHeaderLength } from './proxy-protocol.js';
 import { canStartRecord, fragmentLength, RECORD_HEADER_LENGTH, startsHello } from './record.js';
 import { isRetryRandom } from './server-hello.js';
 import { sslv2HelloLength } from './sslv2.js';
@@ -34,8 +35,8 @@ export interface HelloFinderOptions {
 /**
  * Finds the hellos in one direction of a TCP stream, which is fed to it in order.
  *
- * A hello may start at the start of the stream, at the start of any segment (after STARTTLS, HTTP CONNECT, SOCKS or PostgreSQL's
- * request), or behind a whole TLS record; it may spread over any number of segments and records. Only at stream offset 0 it
+ * A hello may start at the start of the stream or behind a PROXY header there, at the start of any segment (after STARTTLS, HTTP
+ * CONNECT, SOCKS or PostgreSQL's request), or behind a whole TLS record; it may spread over any number of segments and records. Only at stream offset 0 it
  * may have the SSLv2 form. The search ends with a ServerHello that is not a HelloRetryRequest, or when a budget is used up.
  */
 export class HelloFinder {
@@ -116,6 +117,10 @@ export class HelloFinder {
 
   #search(segment: Uint8Array, offset: number, found: FoundHello[]): void {
     let at = this.#undecided === null ? 0 : this.#decide(this.#undecided, segment, offset);
+    if (offset === 0) {
+      at = proxyHeaderLength(segment);
+      this.#aligned = at > 0;
+    }
     while (at < segment.length && !this.#done) {
       if (this.#assembly !== null) {
         at = this.#assembly.feed(segment, at);

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import { reasonAgainstCommands, reasonAgainstLiveTests, testUnless } from '../left-out.js';
 import { only } from './judge.js';
-import { freePort, openStage } from './live.js';
+import { freePort, openStage, until } from './live.js';
 import {
   assertAsSaid,
   openNamespace,
@@ -14,10 +14,13 @@ import {
   type Namespace,
 } from './network.js';
 
+import { outputOf, writeHello } from './programs.js';
+
 // Hellos that reach a listener before there is a connection, and connections that look like others. What the events must
 // equal is what the ends' OpenSSL gave out, as the ends logged it.
 
 const reason = reasonAgainstLiveTests() ?? reasonAgainstCommands('python3', 'ip');
+const ACTORS = join(import.meta.dirname, 'actors');
 
 // A listener on :: takes IPv4 as v4-mapped addresses.
 for (const [listen, host] of [
@@ -156,3 +159,25 @@ async function counterOf({ within }: Namespace, name: string): Promise<number> {
   const [names = '', values = ''] = stdout.split('\n').filter((line) => line.startsWith('TcpExt:'));
   return Number(values.split(' ')[names.split(' ').indexOf(name)]);
 }
+
+testUnless(reason, 'a connection that began to be made before the window is followed when it is made', async (t) => {
+  const stage = await openStage(t);
+  const { file, message } = await writeHello(stage.directory);
+  const port = await freePort();
+  const actor = stage.start('python3', [join(ACTORS, 'wait_to_connect.py'), String(port), file]);
+  const output = outputOf(actor);
+  await until('it waits', 10_000, () => output().includes('waiting'));
+  const { handshakes, snapshot } = await stage.capture(async () => {
+    actor.process.stdin?.write('now\n');
+    await actor.process;
+  });
+  const event = only(
+    t,
+    handshakes.filter(({ role }) => role === 'client'),
+    'at the client',
+  );
+  t.is(event.flow.srcPort, Number(output().split('\n')[1]));
+  t.is(event.process?.pid, actor.pid);
+  t.deepEqual(Buffer.from(event.hello.raw, 'base64'), message);
+  t.deepEqual(snapshot.manifest.coverage.lossesByKind, {});
+});

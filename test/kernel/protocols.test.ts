@@ -1,10 +1,11 @@
 import { readFileSync } from 'node:fs';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { reasonAgainstCommands, reasonAgainstLiveTests, testUnless } from '../left-out.js';
 import { onPort, randomOf } from './judge.js';
 import { freePort, makeCertificate, openStage } from './live.js';
 import { capturePackets } from './packets.js';
-import { startTlsServer } from './programs.js';
+import { startTlsServer, writeHello } from './programs.js';
 
 // Hellos that do not begin a stream. The clients are openssl's and curl's own; what the hellos must say is what the clients
 // were told to ask for, and, through a proxy, what tshark reads behind it.
@@ -87,6 +88,41 @@ for (const [kind, flag] of [
     },
   );
 }
+
+testUnless(reason, 'a hello in one segment with the PROXY header before it is found, at both ends', async (t) => {
+  const stage = await openStage(t);
+  const { file, message } = await writeHello(stage.directory);
+  const { keyFile, certFile } = await makeCertificate(stage.directory);
+  const port = await freePort();
+  await stage.serve(port, 'openssl', ['s_server', '-accept', `127.0.0.1:${port}`, '-key', keyFile, '-cert', certFile]);
+  // The examples of the PROXY protocol's specification, sections 2.1 and 2.2, and the longest line of version 1.
+  const signature = Buffer.from('0d0a0d0a000d0a515549540a', 'hex');
+  const headers = [
+    Buffer.from('PROXY TCP4 192.0.2.1 198.51.100.7 56324 443\r\n'),
+    Buffer.from(`PROXY UNKNOWN ${'f'.repeat(91)}\r\n`),
+    Buffer.concat([signature, Buffer.from('2111000cc0000201c6336407dc0401bb', 'hex')]),
+    Buffer.concat([signature, Buffer.from('21110200', 'hex'), Buffer.alloc(512)]),
+  ];
+  const files = await Promise.all(
+    headers.map(async (header, at) => {
+      const name = join(stage.directory, `proxied-${at}`);
+      await writeFile(name, Buffer.concat([header, await readFile(file)]));
+      return name;
+    }),
+  );
+  const { handshakes, snapshot } = await stage.capture(async () => {
+    await stage.run('python3', [join(ACTORS, 'send_hellos.py'), String(port), ...files]);
+  });
+  for (const role of ['client', 'server'] as const) {
+    t.deepEqual(
+      handshakes
+        .filter((event) => event.role === role)
+        .map(({ hello }) => [hello.streamOffset, Buffer.from(hello.raw, 'base64').equals(message)]),
+      headers.map(({ length }) => [length, true]),
+    );
+  }
+  t.deepEqual(snapshot.manifest.coverage.lossesByKind, {});
+});
 
 testUnless(reason, 'plain HTTP yields no event, and is counted as connections without a hello', async (t) => {
   const stage = await openStage(t);

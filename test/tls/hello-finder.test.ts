@@ -30,6 +30,25 @@ function findAll(segments: readonly Uint8Array[], options = {}): FoundHello[] {
 
 const hex = (data: Uint8Array): string => Buffer.from(data).toString('hex');
 
+test('a hello behind a PROXY header is found, in one segment with it or in the next', (t) => {
+  // The specification's own line and the binary form of sections 2.1 and 2.2, and the longest line that it allows.
+  const signature = '0d0a0d0a000d0a515549540a';
+  for (const header of [
+    ascii('PROXY TCP4 255.255.255.255 255.255.255.255 65535 65535\r\n'),
+    ascii(`PROXY UNKNOWN ${'f'.repeat(91)}\r\n`),
+    Buffer.from(`${signature}2111000cc0000201c6336407dc0401bb`, 'hex'),
+    Buffer.from(`${signature}20000000`, 'hex'),
+  ]) {
+    for (const segments of [[concat(header, records(CLIENT))], [header, records(CLIENT)]]) {
+      const [hello, ...more] = findAll(segments);
+      t.is(more.length, 0);
+      t.is(hello?.streamOffset, header.length);
+      t.is(hex(hello?.raw ?? bytes()), hex(CLIENT));
+    }
+  }
+  t.deepEqual(findAll([concat(ascii(`PROXY ${'f'.repeat(101)}\n`), records(CLIENT))]), []);
+});
+
 test('a hello in one record in one segment is found without a copy', (t) => {
   const segment = records(CLIENT);
   const [hello, ...more] = new HelloFinder().push(segment);
