@@ -19,9 +19,9 @@ export interface CarvedExecutable {
 export class Carver {
   readonly #mode: CarveMode;
   readonly #held = new Map<string, { file: FileHandle; process: Process }>();
-  readonly #opening: Promise<void>[] = [];
-  /** Executables that could not be held: too many, or gone. */
-  missed = 0;
+  /** By digest. */
+  readonly #opening = new Map<string, Promise<void>>();
+  readonly #missed = new Set<string>();
 
   constructor(mode: CarveMode) {
     this.#mode = mode;
@@ -31,23 +31,29 @@ export class Carver {
   see(process: Process): void {
     const { exeSha256 } = process;
     if (exeSha256 === null || !this.#wants(process) || this.#held.has(exeSha256)) return;
-    if (this.#held.size + this.#opening.length >= MAX_HELD) {
-      this.missed++;
+    if (this.#opening.has(exeSha256)) return;
+    if (this.#held.size + this.#opening.size >= MAX_HELD) {
+      this.#missed.add(exeSha256);
       return;
     }
-    this.#opening.push(this.#hold(exeSha256, process));
+    this.#opening.set(exeSha256, this.#hold(exeSha256, process));
+  }
+
+  /** How many of those that are to be copied could not be held, because there were too many, or they were gone. */
+  missed(matched: ReadonlySet<string>): number {
+    return [...this.#missed].filter((sha256) => this.#mode !== 'matched' || matched.has(sha256)).length;
   }
 
   /** What is to be copied; `matched` says which digests a feed names. */
   async executables(matched: ReadonlySet<string>): Promise<CarvedExecutable[]> {
-    await Promise.all(this.#opening);
+    await Promise.all(this.#opening.values());
     return [...this.#held]
       .filter(([sha256]) => this.#mode !== 'matched' || matched.has(sha256))
       .map(([sha256, { file, process }]) => ({ sha256, path: `/proc/self/fd/${file.fd}`, process }));
   }
 
   async close(): Promise<void> {
-    await Promise.all(this.#opening);
+    await Promise.all(this.#opening.values());
     await Promise.all([...this.#held.values()].map(({ file }) => file.close()));
     this.#held.clear();
   }
@@ -59,13 +65,19 @@ export class Carver {
 
   async #hold(sha256: string, process: Process): Promise<void> {
     try {
-      const file = await open(`/proc/${process.pid}/exe`);
-      if (this.#held.has(sha256)) await file.close();
-      else this.#held.set(sha256, { file, process });
+      this.#held.set(sha256, { file: await open(placeOf(process)), process });
+      this.#missed.delete(sha256);
     } catch {
-      this.missed++;
+      this.#missed.add(sha256);
+    } finally {
+      this.#opening.delete(sha256);
     }
   }
+}
+
+/** Where its digest was read. It is compared when the file is copied. */
+function placeOf({ pid, exe, exeRaw, exeHashedFrom }: Process): string {
+  return exeHashedFrom === 'path' && exe !== null && exeRaw === undefined ? exe : `/proc/${pid}/exe`;
 }
 
 /** Below the usual limit of 1024 open files, with room for the rest. */

@@ -44,6 +44,7 @@ export async function composeMatched(
       onHello: (row) => hits.push(...matcher.handshake({ seq: 0, ...row })),
       onProcess: takeProcess,
       executables: () => carver.executables(matched),
+      executablesMissed: () => carver.missed(matched),
     });
     return { ...composed, hits };
   } catch (error) {

@@ -39,6 +39,8 @@ export interface ComposeOptions {
   readonly onProcess?: (row: Process) => void;
   /** Asked for the executables to copy when everything else is told. */
   readonly executables?: () => Promise<readonly CarvedExecutable[]>;
+  /** Asked then how many could not be held until now. */
+  readonly executablesMissed?: () => number;
 }
 
 export interface Composed {
@@ -78,7 +80,11 @@ export async function compose(options: ComposeOptions): Promise<Composed> {
     }
     for (const action of lastActions(options)) writer.actions.add(action);
     const snapshot = await writer.finish(
-      factsOf(withLimits(gathered, changed), { ...tally, ...writer.tooLong }, redactor.redacted),
+      factsOf(
+        withLimits(gathered, changed, options.executablesMissed?.() ?? 0),
+        { ...tally, ...writer.tooLong },
+        redactor.redacted,
+      ),
       options.signer,
     );
     if (options.removesSpool) removeSpool(options.spool);
@@ -175,10 +181,14 @@ function factsOf(gathered: Gathered, tally: Tally, redacted: number): SnapshotFa
 
 const CHANGED = 'executable-changed';
 
-function withLimits(gathered: Gathered, changed: number): Gathered {
-  if (changed === 0) return gathered;
-  const text = `Executables that changed since they were hashed, and were not copied: ${changed}.`;
-  return { ...gathered, limits: [...gathered.limits, text] };
+function withLimits(gathered: Gathered, changed: number, missed: number): Gathered {
+  const limits = [...gathered.limits];
+  if (changed > 0) limits.push(`Executables that changed since they were hashed, and were not copied: ${changed}.`);
+  if (missed > 0)
+    limits.push(
+      `Executables that were gone, or one too many, before they could be held, and were not copied: ${missed}.`,
+    );
+  return { ...gathered, limits };
 }
 
 /** Copies an executable. One that was written over since it was hashed costs no more than itself. */

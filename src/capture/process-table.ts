@@ -78,7 +78,7 @@ export class ProcessTable {
         ? textFields('exe', exe)
         : { exe: row?.exe ?? null, ...(row?.exeRaw !== undefined && { exeRaw: row.exeRaw }) }),
       cgroup,
-      container: (row?.container ?? containerOf(cgroup === null ? [] : [cgroup]))?.id ?? null,
+      container: containerIn(cgroup, row),
       attribution,
       sender: sender && senderOf(sender),
     };
@@ -117,9 +117,15 @@ export class ProcessTable {
     return row && isAnothers(row, this.#views.get(key) ?? [], this.#exits.get(key)) ? undefined : row;
   }
 
+  /** The kernel's word is of the moment itself; /proc was read later, and the process may have been moved. */
   #cgroupOf(task: KernelTask, row: Process | undefined): string | null {
-    return row?.cgroup ?? this.#cgroups.get(task.cgroupId) ?? null;
+    return this.#cgroups.get(task.cgroupId) ?? row?.cgroup ?? null;
   }
+}
+
+function containerIn(cgroup: string | null, row: Process | undefined): string | null {
+  const container = row?.cgroup === cgroup ? row?.container : null;
+  return (container ?? containerOf(cgroup === null ? [] : [cgroup]))?.id ?? null;
 }
 
 /** The identity that held when it happened: the last one told before, or the first. */

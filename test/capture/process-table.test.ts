@@ -29,6 +29,15 @@ test('what /proc said stays, and the kernel fills in the rest', (t) => {
   t.like(row, { uid: 1000, cwd: '/root', ppid: 7, exeInode: '99', sources: ['proc', 'kernel'] });
 });
 
+test('a hello names the cgroup of its moment, wherever the process was moved before /proc was read', (t) => {
+  const table = tableOf(CURL);
+  table.cgroup(7n, '/before');
+  table.read({ ...READ, cgroup: '/after' });
+  t.is(table.member({ ...task('curl'), cgroupId: 7n }, 5n, 'connect', null).cgroup, '/before');
+  t.is(table.member({ ...task('curl'), cgroupId: 8n }, 5n, 'connect', null).cgroup, '/after');
+  t.is([...table.rows(String)][0]?.cgroup, '/after');
+});
+
 test('the arguments that a process had are kept, though it was ending when /proc was read', (t) => {
   const table = tableOf({ ...CURL, cmdline: Buffer.from('curl\0-k\0') });
   table.read({ ...READ, cmdline: [] });
