@@ -124,8 +124,8 @@ export class ProcessTable {
 }
 
 function containerIn(cgroup: string | null, row: Process | undefined): string | null {
-  const container = row?.cgroup === cgroup ? row?.container : null;
-  return (container ?? containerOf(cgroup === null ? [] : [cgroup]))?.id ?? null;
+  const read = row && row.cgroup === cgroup ? row.container : null;
+  return (read ?? containerOf(cgroup === null ? [] : [cgroup]))?.id ?? null;
 }
 
 /** The identity that held when it happened: the last one told before, or the first. */

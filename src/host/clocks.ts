@@ -4,22 +4,6 @@ import type { Manifest } from '../snapshot/schema/manifest.js';
 /** One reading of the clocks, in the manifest's form. */
 export type ClockReading = NonNullable<Manifest['clocks']>['start'];
 
-/**
- * What can be read without the native addon: wall clock in milliseconds, monotonic in nanoseconds, boot time from
- * /proc/uptime in hundredths of a second. TAI and NTP need adjtimex(2) and are null.
- */
-export function readClocks(procfs: Procfs): ClockReading | null {
-  const boottime = readUptimeNs(procfs);
-  if (boottime === null) return null;
-  return {
-    realtime: String(BigInt(Date.now()) * 1_000_000n),
-    monotonic: String(process.hrtime.bigint()),
-    boottime: String(boottime),
-    tai: null,
-    ntp: null,
-  };
-}
-
 /** Null where there is no such file, or it is not of the form. */
 export function readUptimeNs(procfs: Procfs): bigint | null {
   try {

@@ -5,13 +5,12 @@ import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import fc from 'fast-check';
 import { Compile } from 'typebox/compile';
-import { clockStepNs, parseUptime, readClocks } from '../../src/host/clocks.js';
+import { clockStepNs, parseUptime } from '../../src/host/clocks.js';
 import { collectHost, parseLockdown } from '../../src/host/host-facts.js';
 import { compareModules, parseModules } from '../../src/host/modules.js';
 import { parseOsRelease } from '../../src/host/os-release.js';
 import { loadingEnvironment } from '../../src/host/own-view.js';
 import { parseTaint } from '../../src/host/taint.js';
-import { Procfs } from '../../src/procfs/procfs.js';
 import { Host } from '../../src/snapshot/schema/host.js';
 import { testUnless } from '../left-out.js';
 import { reasonAgainstProc, temporaryFolder } from '../procfs/live-process.js';
@@ -107,12 +106,6 @@ test('a step of the wall clock is what boot time does not explain', (t) => {
   t.is(clockStepNs(at('1000', '10'), at('3500', '2010')), '500');
   t.is(clockStepNs(at('5000', '10'), at('1000', '20')), '-4010');
   t.is(parseUptime('123.45 67.89\n'), 123_450_000_000n);
-});
-
-testUnless(reasonAgainstProc, 'clocks can be read without the addon', (t) => {
-  const clocks = readClocks(new Procfs());
-  t.true(Math.abs(Number(clocks?.realtime) / 1e6 - Date.now()) < 5000);
-  t.true(BigInt(clocks?.boottime ?? 0) + 1_000_000_000n >= BigInt(clocks?.monotonic ?? 0));
 });
 
 test('only what loads code into the tool is kept of its environment', (t) => {

@@ -14,6 +14,7 @@ import {
   pointFormatName,
   signatureSchemeName,
 } from '../../src/tls/names.js';
+import { reasonAgainstCommands, testUnless } from '../left-out.js';
 import { readIanaCsv } from '../../scripts/iana-table.js';
 
 test('code points have the names of the RFCs', (t) => {
@@ -31,13 +32,8 @@ test('what has no name is named by its number', (t) => {
   t.deepEqual([cipherSuiteName(0x9999), extensionName(0xffff), pointFormatName(9)], ['0x9999', '0xffff', '0x09']);
 });
 
-test("registered names are those of Wireshark's own tables", (t) => {
+testUnless(reasonAgainstCommands('tshark'), "registered names are those of Wireshark's own tables", (t) => {
   const values = tsharkValues();
-  if (values === null) {
-    t.log('left out: tshark is not installed');
-    t.pass();
-    return;
-  }
   const tables: Record<string, [names: Readonly<Record<number, string>>, exempt: RegExp]> = {
     // Wireshark has two names for drafts without marking them as old, and numbers that nobody registered.
     'tls.handshake.ciphersuite': [CIPHER_SUITE_NAMES, /^OLD_/],
@@ -80,15 +76,11 @@ test("IANA's own CSV is understood: assigned values only, in each of its three n
   );
 });
 
-/** Rows of `tshark -G values`: field, value, name. Null where there is no tshark. */
-function tsharkValues(): [field: string, value: number, name: string][] | null {
-  try {
-    return execFileSync('tshark', ['-G', 'values'], { encoding: 'utf8', maxBuffer: 256 << 20, stdio: 'pipe' })
-      .split('\n')
-      .map((line) => line.split('\t'))
-      .filter(([kind, field]) => kind === 'V' && field?.startsWith('tls.handshake.'))
-      .map(([, field = '', value, name = '']) => [field, Number(value), name]);
-  } catch {
-    return null;
-  }
+/** Rows of `tshark -G values`: field, value, name. */
+function tsharkValues(): [field: string, value: number, name: string][] {
+  return execFileSync('tshark', ['-G', 'values'], { encoding: 'utf8', maxBuffer: 256 << 20, stdio: 'pipe' })
+    .split('\n')
+    .map((line) => line.split('\t'))
+    .filter(([kind, field]) => kind === 'V' && field?.startsWith('tls.handshake.'))
+    .map(([, field = '', value, name = '']) => [field, Number(value), name]);
 }
