@@ -9,9 +9,9 @@
 #include "scratch.h"
 
 /*
- * At each number as it lies in a hello, two bytes in network order: up to five digits and a dash in the lower bytes, in the
- * order in which they are stored, and how many characters that are in the uppermost; 0 where it was not yet met.
- * GREASE (RFC 8701) has none: writing it changes nothing.
+ * For each number as it lies in a hello (two bytes in network order) its text: up to five digits and a dash in the lower bytes, in
+ * the order in which they are stored, and the count of these characters in the uppermost byte; 0 where the number was not met yet.
+ * GREASE (RFC 8701) has no characters: writing it changes nothing.
  */
 struct tlsnap_decimals {
 	__u64 text[1 << 16];

@@ -29,8 +29,8 @@ static const __u32 sha256_constants[64] = {
 };
 
 /*
- * The value is computed here, and not where clang would have it: its order keeps more alive than ten registers hold, and undoes
- * what is done below to save operations, of which a processor has only four units.
+ * The value is computed here, where clang would not leave it: in clang's order more values are alive than ten registers hold, and the
+ * operations come back that are saved below, for which a processor has only four units.
  */
 static __always_inline __u64 here(__u64 value)
 {

@@ -77,8 +77,8 @@ static __always_inline void *take_slot(struct tlsnap_place *place)
 }
 
 /*
- * Who was held up for so long that all others came round and took the slot again has written over a record of another: then
- * neither is kept, and both are missing in the sums that user space makes.
+ * A writer may be held up for so long that the others have come round and taken its slot again. Then two records lie over each
+ * other: neither is kept, and both are missing in the sums that user space makes.
  */
 static __always_inline void keep_slot(struct tlsnap_place *place)
 {

@@ -12,7 +12,7 @@ export interface LaneSettings {
   hash: HashLimits;
 }
 
-/** What a lane can be asked; each is answered by an `Answer` of the same kind, or a fault. */
+/** What a lane can be asked; each is answered by the member of `Answers` of its kind, or by a fault. */
 export type Question =
   | { kind: 'process'; request: ProcessRequest }
   | { kind: 'hash'; pid: number | null; startTimeNs: string | null; path: string | null; expect: ExpectedFile | null }

@@ -113,7 +113,7 @@ interface MutableEntry {
   pairs: readonly { readonly pair: Indicator; readonly part: number }[];
 }
 
-/** Nearly all lists have one item: made so, it has room for one, and pushed it would have it for seventeen. */
+/** Nearly all lists have one item. A literal has room for that one; an array that is pushed to gets room for seventeen. */
 function extended<Item>(list: readonly Item[], item: Item): readonly Item[] {
   return list.length === 0 ? [item] : [...list, item];
 }

@@ -14,7 +14,7 @@ export class DurableFile extends Writable {
   #syncing: Promise<void> = Promise.resolve();
 
   /**
-   * Creates it; the file must not exist. At once, so that whoever takes it away after a failure does not come too soon.
+   * Creates the file, which must not exist. It does so at once and not a turn later: who removes it after a failure must find it.
    * @throws what Node's fs throws
    */
   constructor(path: string) {

@@ -13,9 +13,9 @@ export interface RepeatedTail {
 }
 
 /**
- * Reads lines of which only the part before the tail is new. Such a line is its head and a tail that was seen before, and both were
- * taken by an expression, the tail at the end of a line: at the marker an expression of the schema is always in the same place,
- * so it would take the two together. Known tails are compared as bytes and never made text again.
+ * Reads lines of which many end alike: each is a head and a tail. A tail that was seen before is compared as bytes and not read
+ * again. The line is valid all the same: its head was taken by the schema's expression up to the marker, and the tail from there, at the end
+ * of another line; at the marker the expression is always in the same place, so it would take the two together.
  */
 export class TailMemory<Made> {
   readonly #line: RegExp;
