@@ -72,7 +72,13 @@ function moveWithoutReplacing(from: string, to: string): void {
     const code = (error as NodeJS.ErrnoException).code ?? '';
     if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'].includes(code)) throw error;
     closeSync(openSync(to, 'wx', 0o600));
-    renameSync(from, to);
+    try {
+      renameSync(from, to);
+    } catch (failure) {
+      // What is there is the reserved name and nothing else.
+      unlinkSync(to);
+      throw failure;
+    }
   }
 }
 
