@@ -5,7 +5,7 @@ import { reasonAgainstCommands, reasonAgainstLiveTests, testUnless } from '../le
 import { only, onPort } from './judge.js';
 import { keptSockets, type SocketState } from './bpf-objects.js';
 import { makeCertificate, freePort, openStage, until } from './live.js';
-import { writeHello } from './programs.js';
+import { startTlsServer, writeHello } from './programs.js';
 import { assertAsSaid, openRoughLink, openVethPair, rawOf, startEnds } from './network.js';
 
 // Hellos that come in pieces. What they must equal is what the ends' OpenSSL gave out before anything was cut, as the
@@ -245,6 +245,41 @@ except ConnectionResetError: pass
   t.deepEqual(rawOf(large, 'client', 'client'), [sent, sent]);
   t.deepEqual(rawOf(large, 'client', 'server'), [sent, sent]);
 });
+
+testUnless(reason, 'the time of a hello in small segments is that at which nine bytes of it were there', async (t) => {
+  const stage = await openStage(t);
+  const { file } = await writeHello(stage.directory);
+  const { port } = await startTlsServer(stage);
+  const said: number[] = [];
+  const { handshakes } = await stage.capture(async () => {
+    const { stdout } = await stage.run('python3', ['-c', SLOWLY, String(port), file]);
+    said.push(...String(stdout).split(' ').map(Number));
+  });
+  const client = only(
+    t,
+    handshakes.filter(({ kind, role }) => kind === 'client' && role === 'client'),
+    'ClientHello',
+  );
+  const [, ninth = 0, rest = 0] = said;
+  const time = Date.parse(client.time);
+  // Date.parse() leaves out what is below a millisecond.
+  t.true(time >= Math.floor(ninth) - 1 && time < rest, `${client.time} is not in ${said.join(', ')}`);
+});
+
+/** Sends eight bytes of a hello, the ninth, and the rest, and says when, in ms since 1970. */
+const SLOWLY = `
+import socket, sys, time
+hello = open(sys.argv[2], "rb").read()
+client = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+said = []
+for part in hello[:8], hello[8:9], hello[9:]:
+    said.append(str(time.time() * 1000))
+    client.sendall(part)
+    time.sleep(0.3)
+client.recv(1)
+print(*said)
+`;
 
 /** Connects to itself, and says nothing. */
 const SILENT = `

@@ -96,7 +96,8 @@ export const Handshake = Type.Object(
     seq: count,
     time: Type.String({
       ...time,
-      description: 'RFC 3339, UTC, nanoseconds: when the first byte of the hello was seen',
+      description:
+        'RFC 3339, UTC, nanoseconds: when the hello began; live, when enough of it was there to tell it for one',
     }),
     bootTimeNs: orNull(decimal),
     kind: Type.Enum(['client', 'server']),
