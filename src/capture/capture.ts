@@ -6,6 +6,7 @@ import type { Captured } from './compose-matched.js';
 import { Redactor } from './redaction.js';
 import { spoolFor } from './spool-place.js';
 import { keepWindow, type WindowOptions } from './window.js';
+import { withRecovery } from './with-recovery.js';
 
 export interface CaptureOptions extends Omit<WindowOptions, 'spool'> {
   /** See WriterOptions.output. */
@@ -42,12 +43,25 @@ export async function capture(options: CaptureOptions): Promise<Captured> {
         composing.catch(() => undefined);
       },
     });
-    options.onWindowEnd?.();
-    return await (
-      await (composing ?? composer(options))
-    )(spool, carver);
+    return await endOf(options, spool, composing ?? composer(options), carver);
   } finally {
     await carver.close();
+  }
+}
+
+/** What goes wrong from here on costs nothing of what was captured. */
+async function endOf(
+  options: CaptureOptions,
+  spool: string,
+  composing: Promise<Composer>,
+  carver: Carver,
+): Promise<Captured> {
+  try {
+    options.onWindowEnd?.();
+    const compose = await composing;
+    return await compose(spool, carver);
+  } catch (error) {
+    throw withRecovery(error, spool);
   }
 }
 

@@ -6,7 +6,6 @@ import { Matcher } from '../intel/matches.js';
 import type { Process } from '../snapshot/schema/process.js';
 import type { Carver } from './carver.js';
 import { compose, type Composed, type ComposeOptions } from './compose.js';
-import { withRecovery } from './with-recovery.js';
 
 export interface Captured extends Composed {
   /** What the feeds name, in the order of the timeline as far as it was in order. */
@@ -27,27 +26,34 @@ export async function composeMatched(
 ): Promise<Captured> {
   const { output, signer, encryptTo } = options;
   const hits: Hit[] = [];
+  /** Processes of the hits. */
+  const named = new Set<string>();
+  /** Digests of their executables. */
   const matched = new Set<string>();
+  const take = (found: readonly Hit[]): void => {
+    hits.push(...found);
+    for (const { process } of found) if (process) named.add(nameOf(process));
+  };
   const takeProcess = (row: Process): void => {
     const found = matcher.process(row);
-    hits.push(...found);
-    const byHello = hits.some(({ process }) => process?.pid === row.pid && process.startTimeNs === row.startTimeNs);
-    if (row.exeSha256 !== null && (found.length > 0 || byHello)) matched.add(row.exeSha256);
+    take(found);
+    if (row.exeSha256 !== null && (found.length > 0 || named.has(nameOf(row)))) matched.add(row.exeSha256);
   };
-  try {
-    const composed = await compose({
-      spool,
-      output,
-      signer,
-      encryptTo,
-      removesSpool: true,
-      onHello: (row) => hits.push(...matcher.handshake({ seq: 0, ...row })),
-      onProcess: takeProcess,
-      executables: () => carver.executables(matched),
-      executablesMissed: () => carver.missed(matched),
-    });
-    return { ...composed, hits };
-  } catch (error) {
-    throw withRecovery(error, spool);
-  }
+  const composed = await compose({
+    spool,
+    output,
+    signer,
+    encryptTo,
+    removesSpool: true,
+    onHello: (row) => take(matcher.handshake({ seq: 0, ...row })),
+    onProcess: takeProcess,
+    executables: () => carver.executables(matched),
+    executablesMissed: () => carver.missed(matched),
+  });
+  return { ...composed, hits };
+}
+
+/** One process, and not another that had its pid. */
+function nameOf({ pid, startTimeNs }: Pick<NonNullable<Hit['process']>, 'pid' | 'startTimeNs'>): string {
+  return `${pid} ${startTimeNs}`;
 }

@@ -15,7 +15,7 @@ export interface DrainEvents {
   /** Whole process and exit records, back to back, a few milliseconds after they happened. */
   readonly onProcesses: (records: Buffer) => void;
   readonly onCounters: (counters: Counters, spoolBytes: number) => void;
-  /** The thread failed while the window was open; what is in the spool stays. */
+  /** The thread, or one of the above, failed while the window was open; what is in the spool stays. */
   readonly onFailure: (error: Error) => void;
 }
 
@@ -32,7 +32,13 @@ export class DrainThread {
   constructor(settings: DrainSettings, events: DrainEvents) {
     this.#events = events;
     this.#worker = new Worker(new URL('./drain-worker.js', import.meta.url), { workerData: settings });
-    this.#worker.on('message', (message: FromDrain) => this.#take(message));
+    this.#worker.on('message', (message: FromDrain) => {
+      try {
+        this.#take(message);
+      } catch (error) {
+        this.#fail(error as Error);
+      }
+    });
     this.#worker.on('error', (error) => this.#fail(error));
     this.#worker.on('exit', () => this.#fail(new Error('the draining thread ended')));
   }

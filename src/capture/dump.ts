@@ -20,6 +20,7 @@ import { Redactor } from './redaction.js';
 import { removeSpool } from './spool.js';
 import { SpoolWriter } from './spool-writer.js';
 import { spoolFor } from './spool-place.js';
+import { withRecovery } from './with-recovery.js';
 
 export interface DumpOptions {
   /** See WriterOptions.output. */
@@ -47,7 +48,9 @@ export async function dump(reading: RecorderReading, options: DumpOptions): Prom
   const carver = new Carver(options.carve);
   try {
     await spoolReading(spool, reading, options, carver);
-    return await composeMatched(options, spool, matcher, carver);
+    return await composeMatched(options, spool, matcher, carver).catch((error: unknown) => {
+      throw withRecovery(error, spool);
+    });
   } finally {
     await carver.close();
   }

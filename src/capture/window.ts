@@ -13,7 +13,7 @@ import type { Recipients } from '../snapshot/encryption.js';
 import type { Manifest } from '../snapshot/schema/manifest.js';
 import type { Process } from '../snapshot/schema/process.js';
 import { relatedCgroups, type WatchedCgroup } from './cgroup2.js';
-import { DrainThread } from './drain.js';
+import { DrainThread, type LoadedPrograms } from './drain.js';
 import { HostNotes } from './host-notes.js';
 import type { Note } from './notes.js';
 import { ProcessWatcher, unreadProcesses } from './process-watcher.js';
@@ -90,6 +90,10 @@ interface Before {
   readonly clocks: ReturnType<typeof readClocks>;
 }
 
+interface Armed extends Before {
+  readonly loaded: LoadedPrograms;
+}
+
 class LiveWindow {
   readonly #options: WindowOptions;
   readonly #reader: HostReader;
@@ -141,8 +145,9 @@ class LiveWindow {
   }
 
   async run(): Promise<void> {
-    const before = await this.#open();
+    const armed = await this.#arm();
     try {
+      const before = await this.#lookRound(armed);
       const endedBy = await this.#wait();
       await this.#close(before, endedBy);
     } catch (error) {
@@ -154,8 +159,8 @@ class LiveWindow {
     return this.#drain.terminate();
   }
 
-  /** Loads, attaches, and looks round. The sockets are listed when the programs watch already: no gap between both. */
-  async #open(): Promise<Before> {
+  /** Loads and attaches. Where that fails there is no spool. */
+  async #arm(): Promise<Armed> {
     const options = this.#options;
     if (options.scope.pid !== null) assertProcess('--pid', options.scope.pid);
     const hostFacts = this.#reader.host({
@@ -185,6 +190,12 @@ class LiveWindow {
       encryptTo: options.encryptTo,
       redact: options.redact,
     });
+    return { loaded, host, bpfBefore, ours, clocks };
+  }
+
+  /** The sockets are listed when the programs watch already: no gap between both. */
+  async #lookRound({ loaded, ...armed }: Armed): Promise<Before> {
+    const options = this.#options;
     this.#deadline = performance.now() + options.windowMs;
     options.onArmed?.();
     this.#host.act('file-written', options.spool, 'the spool');
@@ -201,7 +212,7 @@ class LiveWindow {
       });
     for (const { action, subject, detail } of this.#rehandshake.run(new Procfs()))
       this.#host.act(action, subject, detail);
-    return { host, bpfBefore: withOwners(bpfBefore, holders), ours, clocks };
+    return { ...armed, bpfBefore: withOwners(armed.bpfBefore, holders) };
   }
 
   /** Until the time is over, a signal comes, a limit is reached, or the draining thread fails. */
