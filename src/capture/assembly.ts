@@ -30,7 +30,7 @@ export class HelloAssembly {
   readonly #connections = new Map<bigint, Connection>();
   /** Chunks that reached a listener, by addresses, until their connection is known. */
   readonly #listening = new Map<string, ChunkRecord[]>();
-  /** Connections that were not waited for any longer although something of them was missing: a hello's rest, or its owner. */
+  /** Connections that were given up for newer ones while the rest of a hello, or the owner, was still to come. */
   retired = 0;
 
   constructor(emit: (hello: AssembledHello) => void, limits: AssemblyLimits = LIMITS) {

@@ -11,7 +11,7 @@ export interface Tally {
   /** Hellos of accepted connections that turned out to be of no process in scope. */
   filtered: number;
   truncated: number;
-  /** Connections of which the rest was not waited for, because there were too many newer ones. */
+  /** Connections that were given up before all of them was there: see HelloAssembly. */
   retired: number;
   /** Hellos whose digests by the kernel are not those of their bytes. */
   disagreements: number;
@@ -60,17 +60,17 @@ export function coverageOf(gathered: Gathered, tally: Tally): Coverage {
   };
 }
 
-/** Not of a killed capture, whose last counters are older than its last records. */
+/** For a capture that wrote its end: the last counters of a killed one are older than its last records. */
 function reconcile(counters: Counters, { rows, filtered }: Tally): NonNullable<Coverage['reconciliation']> {
   const counted = counters.CLIENT_HELLOS + counters.SERVER_HELLOS;
   const lost = counters.LOST_HELLOS + counters.OVERWRITTEN;
-  // A recorder goes on while it is read: what came between the counters and the slots was seen too. Else more than was
-  // counted cannot come out, and if it did, it was seen.
+  // A recorder's counters are read before its slots, and hellos that came in between are in the slots only: they were seen
+  // too. Of a window that is over there are never more than were counted.
   return { seen: Math.max(counted, rows + filtered + lost), kept: rows, filtered, lost };
 }
 
 function tooMany(connections: number): string {
-  return `${connections} connections were not waited for to their end, because too many newer ones were open: their hellos may be cut, or have no process.`;
+  return `${connections} connections were given up before their hellos were whole and their processes known, because too many newer ones came: their hellos may be cut, or have no process.`;
 }
 
 function offTheirHooks(programs: readonly string[]): string {

@@ -8,7 +8,10 @@ export interface EndSignal {
   readonly release: () => void;
 }
 
-/** Turns Ctrl-C, SIGTERM and SIGHUP into the end of the work; a second one ends the process as usual. */
+/**
+ * Turns the first Ctrl-C, SIGTERM or SIGHUP into an abort: what runs ends early, with what it has. A second one ends the process as
+ * usual.
+ */
 export function endSignal(): EndSignal {
   const controller = new AbortController();
   let spool: string | null = null;

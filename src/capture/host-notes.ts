@@ -71,7 +71,7 @@ export class HostNotes {
   async sockets(when: Socket['when'], onRows?: (rows: Socket[]) => void): Promise<BpfHolders> {
     this.act('sockets-read', '/proc', `every process's descriptors and network tables, at the ${when}`);
     const subtree = this.#subtree();
-    const limit = (text: string): void => this.#note({ note: 'limit', text: `${text} at the ${when}.` });
+    const limit = (text: string): void => this.#note({ note: 'limit', text: `At the ${when} of the window ${text}.` });
     let sweep: SocketSweep;
     try {
       sweep = await this.#reader.sockets(when, (rows) => {
@@ -82,14 +82,14 @@ export class HostNotes {
     } catch (error) {
       // The process that reads /proc hung, or was ended: what the kernel told is worth no less for it.
       if (!(error instanceof ReadFault)) throw error;
-      limit(`Not all sockets were listed, nor who holds BPF objects (${error.code}),`);
+      limit(`not all sockets were listed, nor who holds BPF objects (${error.code})`);
       return noHolders();
     }
-    if (sweep.truncated) limit('Not all sockets were listed');
-    if (sweep.ownersTruncated > 0) limit(`Not all owners of ${counted(sweep.ownersTruncated, 'socket')} were listed`);
+    if (sweep.truncated) limit('not all sockets were listed');
+    if (sweep.ownersTruncated > 0) limit(`not all owners of ${counted(sweep.ownersTruncated, 'socket')} were listed`);
     if (sweep.processesUnreadable > 0) {
       limit(
-        `The descriptors of ${counted(sweep.processesUnreadable, 'process', 'processes')} could not be read, whose sockets have no owner,`,
+        `the descriptors of ${counted(sweep.processesUnreadable, 'process', 'processes')} could not be read: who holds a socket there is not known`,
       );
     }
     if (sweep.netnsWithoutProcess.length > 0) {

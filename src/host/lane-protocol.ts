@@ -12,7 +12,7 @@ export interface LaneSettings {
   hash: HashLimits;
 }
 
-/** What a lane can be asked; each is answered by the member of `Answers` of its kind, or by a fault. */
+/** What a lane can be asked; each is answered by what `Answers` has under its kind, or by a fault. */
 export type Question =
   | { kind: 'process'; request: ProcessRequest }
   | { kind: 'hash'; pid: number | null; startTimeNs: string | null; path: string | null; expect: ExpectedFile | null }
@@ -25,8 +25,6 @@ export interface Answers {
   sockets: SocketSweep;
   host: Host;
 }
-
-export type Answer<Kind extends Question['kind']> = Answers[Kind];
 
 /** From the reader to the lane. */
 export type ToLane = { settings: LaneSettings } | { id: number; question: Question };

@@ -21,6 +21,9 @@ testUnless(
       [],
     );
     const limits = notes.flatMap((note) => (note.note === 'limit' ? [note.text] : []));
-    t.regex(limits.join(), /^Not all sockets were listed, nor who holds BPF objects \([A-Z]+\), at the end\.$/);
+    t.regex(
+      limits.join(),
+      /^At the end of the window not all sockets were listed, nor who holds BPF objects \([A-Z]+\)\.$/,
+    );
   },
 );
