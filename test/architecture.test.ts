@@ -20,6 +20,20 @@ test('every room has a level', (t) => {
   );
 });
 
+test('the document lists every room once, with the rooms that it imports', (t) => {
+  const rows = [...read('docs/ARCHITECTURE.md').matchAll(/^\| (`src\/.*?) \|.*\| (.*?) ?\|$/gm)].map(
+    ([, names = '', imported = '']) => ({
+      rooms: [...names.matchAll(/`(src\/[^`]+)`/g)].map(([, path = '']) => roomOf(path)),
+      imported: imported.split(', ').filter(Boolean),
+    }),
+  );
+  t.deepEqual(rows.flatMap(({ rooms }) => [...new Set(rooms)]).sort(), Object.keys(LEVELS).sort());
+  t.deepEqual(
+    rows.map(({ rooms, imported }) => [rooms, imported]),
+    rows.map(({ rooms }) => [rooms, importedRooms(rooms)]),
+  );
+});
+
 test('no file imports itself by way of others', (t) => {
   t.deepEqual(cyclesAmong(new Map(modules.map(({ path, imports }) => [path, imports.filter(isOurs)]))), []);
 });
@@ -99,14 +113,31 @@ interface Module {
   readonly imports: readonly string[];
 }
 
+/** The rooms that these import, each other and the bottom level left out: `snapshot's types` where it is no more than that. */
+function importedRooms(rooms: readonly string[]): string[] {
+  const found = new Map<string, boolean>();
+  for (const { path, text, imports } of modules.filter(({ path }) => rooms.includes(roomOf(path)))) {
+    const types = new Set(
+      [...text.matchAll(/^import type [^;]*? from '(\.[^']+)';$/gm)].map(([, name = '']) => pathOf(path, name)),
+    );
+    for (const name of imports.filter((name) => isOurs(name) && levelOf(name) > 0 && !rooms.includes(roomOf(name)))) {
+      found.set(roomOf(name), (found.get(roomOf(name)) ?? true) && types.has(name));
+    }
+  }
+  return [...found].map(([room, isTypes]) => (isTypes ? `${room}'s types` : room)).sort();
+}
+
 function readModule(path: string): Module {
   const text = read(path);
   const imports = ts
     .preProcessFile(text)
-    .importedFiles.map(({ fileName }) =>
-      fileName.startsWith('.') ? posix.join(dirname(path), fileName).replace(/\.js$/, '.ts') : fileName,
-    );
+    .importedFiles.map(({ fileName }) => (fileName.startsWith('.') ? pathOf(path, fileName) : fileName));
   return { path, text, imports };
+}
+
+/** Of a file of ours that is imported by its relative name. */
+function pathOf(importer: string, name: string): string {
+  return posix.join(dirname(importer), name).replace(/\.js$/, '.ts');
 }
 
 /** Who imports what, of the modules whose path matches. */
