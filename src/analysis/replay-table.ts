@@ -1,4 +1,5 @@
 import { formatEndpoint } from '../snapshot/address-text.js';
+import { exitText } from '../snapshot/exit-text.js';
 import { padded, printable, shortened } from '../terminal.js';
 import type { HelloSeen, ReplayEvent, ReplayOutput, ReplayProcess } from './replay-event.js';
 
@@ -68,7 +69,7 @@ function rowsOf(event: ReplayEvent): readonly Row[] {
     case 'process':
       return [[['process', named(event.process), command(event.process)], DIM]];
     case 'exit':
-      return [[['exit', named(event.process), ending(event.exitCode)], DIM]];
+      return [[['exit', named(event.process), event.exitCode === null ? '' : exitText(event.exitCode)], DIM]];
     case 'handshake':
       return [[helloCells(event), event.kind === 'client' ? '' : CYAN]];
     case 'differs':
@@ -107,12 +108,6 @@ function command({ cmdline, exe, exeDeleted, exeMemfd }: ReplayProcess): string 
   const file = exe === null ? '' : `${exe}${exeMemfd ? ' (memfd)' : exeDeleted ? ' (deleted)' : ''}`;
   const words = cmdline?.slice(1).join(' ') ?? '';
   return [file, words].filter((part) => part !== '').join(' ');
-}
-
-function ending(exitCode: number | null): string {
-  if (exitCode === null) return '';
-  const signal = exitCode & 0x7f;
-  return signal === 0 ? `code ${exitCode >> 8}` : `signal ${signal}`;
 }
 
 /** The last three share what a terminal has, the fingerprint no more than a JA4 needs. */

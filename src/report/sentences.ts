@@ -1,5 +1,6 @@
 import type { Hit } from '../intel/hit.js';
 import { formatEndpoint } from '../snapshot/address-text.js';
+import { exitText } from '../snapshot/exit-text.js';
 import type { Handshake } from '../snapshot/schema/handshake.js';
 import type { Process } from '../snapshot/schema/process.js';
 import { printable } from '../terminal.js';
@@ -29,7 +30,7 @@ export function processSentence({ pid, comm, exe, cmdline, exitCode }: Process, 
   const command = cmdline === null || cmdline.length === 0 ? (exe ?? '?') : cmdline.join(' ');
   const who = `process ${comm ?? '?'} (pid ${pid})`;
   const text = ended
-    ? `${who} ended${exitCode === null ? '' : `, status ${exitCode}`}`
+    ? `${who} ended${exitCode === null ? '' : `, ${exitText(exitCode)}`}`
     : `${who} first took part in a connection: ${command}`;
   return printable(text.length > MAX_SENTENCE ? `${text.slice(0, MAX_SENTENCE)}…` : text);
 }

@@ -9,7 +9,7 @@ import { writeReport } from '../../src/write-report.js';
 import type { PageData } from '../../src/report/html/page-data.js';
 import { HOSTILE_NAMES, writeHostileSnapshot } from '../report/hostile-snapshot.js';
 import { madeHello, makeSnapshot } from '../analysis/made-snapshot.js';
-import { temporaryFolder, writeSample } from '../snapshot/sample.js';
+import { temporaryFolder, timeAt, writeSample } from '../snapshot/sample.js';
 import { runCli } from './run-cli.js';
 
 const PROJECT = resolve(import.meta.dirname, '../..');
@@ -36,6 +36,17 @@ test('timesketch has what Timesketch requires, as JSONL and as CSV, in microseco
     rows.map((row) => [row['message'], row['timestamp']]),
     events.map((event) => [event['message'], String(event['timestamp'])]),
   );
+});
+
+// wait(2): exit(3) is the status 3 << 8, SIGKILL the status 9.
+test('a timeline tells with which code, or by which signal, a process ended', async (t) => {
+  const processes = [768, 9].map((exitCode, at) => ({ pid: 10 + at, exited: timeAt(1n), exitCode }));
+  const snapshot = await makeSnapshot(await temporaryFolder(t), 'ended', { processes });
+  for (const format of ['timesketch', 'l2tcsv']) {
+    const { stdout } = await report(t, [snapshot, '--format', format]);
+    t.regex(stdout, /\(pid 10\) ended, code 3\b/);
+    t.regex(stdout, /\(pid 11\) ended, signal 9\b/);
+  }
 });
 
 test('l2tcsv has the 17 columns of log2timeline, dates its way round, and one line a row', async (t) => {
