@@ -3,7 +3,7 @@ import type { Snapshot } from '../snapshot/reader.js';
 import type { Handshake } from '../snapshot/schema/handshake.js';
 import { cipherSuiteName } from '../tls/names.js';
 import type { ClientSide } from './connections.js';
-import { handshakeDocuments } from './handshake-documents.js';
+import { handshakeDocuments, matchedField, type MatchedFields } from './handshake-documents.js';
 import type { Renderer } from './renderer.js';
 import { handshakeSentence } from './sentences.js';
 
@@ -129,16 +129,15 @@ function ownFields(row: Handshake, client: ClientSide | null): object {
 }
 
 /** A hit, in the form that Elastic's indicator match rules leave behind: `matched` is a field of the document, and what is in it. */
-function enrichment({ confidence, feed, indicator, matched, why }: Hit, kind: Handshake['kind']): object {
-  // Source is who opened the connection, and a ServerHello flows towards it.
-  const field = (kind === 'server' && SERVER_FLOW[matched.field]) || matched.field;
+function enrichment(hit: Hit, kind: Handshake['kind']): object {
+  const { confidence, feed, indicator, matched, why } = hit;
   return {
     indicator: compact({
       confidence: `${confidence.charAt(0).toUpperCase()}${confidence.slice(1)}`,
       description: indicator.description,
       provider: feed,
     }),
-    matched: { atomic: matched.value, field: ECS_FIELDS[field] ?? field, type: 'tlsnap' },
+    matched: { atomic: matched.value, field: matchedField(hit, kind, ECS_FIELDS), type: 'tlsnap' },
     tlsnap: { line: indicator.line, type: indicator.type, why },
   };
 }
@@ -151,7 +150,7 @@ function compact<T extends object>(fields: T): Partial<T> {
 }
 
 const ECS_VERSION = '8.17.0';
-const ECS_FIELDS: Readonly<Record<string, string>> = {
+const ECS_FIELDS: MatchedFields = {
   ja3: 'tls.client.ja3',
   ja3s: 'tls.server.ja3s',
   ja3Sha256: 'tlsnap.ja3_sha256',
@@ -163,4 +162,3 @@ const ECS_FIELDS: Readonly<Record<string, string>> = {
   'flow.src': 'source.ip',
   'flow.dst': 'destination.ip',
 };
-const SERVER_FLOW: Readonly<Record<string, string>> = { 'flow.src': 'flow.dst', 'flow.dst': 'flow.src' };

@@ -27,3 +27,17 @@ export function handshakeDocuments(document: HandshakeDocument): Renderer {
     end: () => [],
   };
 }
+
+/**
+ * Where a document holds what a hit matched, by what matched in the row. Source is who opened the connection, and a
+ * ServerHello flows towards it.
+ */
+export function matchedField({ matched }: Hit, kind: Handshake['kind'], fields: MatchedFields): string {
+  const field = (kind === 'server' && SERVER_FLOW[matched.field]) || matched.field;
+  return fields[field] ?? field;
+}
+
+/** The name of a field in a format, by the name of what a feed matches. */
+export type MatchedFields = Readonly<Record<string, string>>;
+
+const SERVER_FLOW: MatchedFields = { 'flow.src': 'flow.dst', 'flow.dst': 'flow.src' };

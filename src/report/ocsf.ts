@@ -4,7 +4,7 @@ import type { Manifest } from '../snapshot/schema/manifest.js';
 import type { Handshake } from '../snapshot/schema/handshake.js';
 import { cipherSuiteName } from '../tls/names.js';
 import type { ClientSide } from './connections.js';
-import { handshakeDocuments } from './handshake-documents.js';
+import { handshakeDocuments, matchedField, type MatchedFields } from './handshake-documents.js';
 import type { Renderer } from './renderer.js';
 import { handshakeSentence } from './sentences.js';
 import { epochMs } from './time.js';
@@ -60,10 +60,12 @@ function event(row: Handshake, client: ClientSide | null, hits: readonly Hit[], 
     ...(manifest.host && {
       device: { hostname: manifest.host.hostname, type_id: 0, os: { name: manifest.host.os ?? 'Linux', type_id: 200 } },
     }),
-    ...(hits.length > 0 && { enrichments: hits.map(enrichment) }),
+    ...(hits.length > 0 && { enrichments: hits.map((hit) => enrichment(hit, kind)) }),
     unmapped: {
       time_ns: row.time,
       ja3_sha256: row.fingerprints?.ja3Sha256,
+      ja3_string: row.fingerprints?.ja3String,
+      ja3s_string: row.fingerprints?.ja3sString,
       ja4_r: row.fingerprints?.ja4r,
       error: row.error ?? undefined,
     },
@@ -104,16 +106,38 @@ function processObject({ pid, tid, comm, exe, ppid, uid }: NonNullable<Handshake
   };
 }
 
-function enrichment({ confidence, feed, indicator, matched, why }: Hit): object {
+/** Its name is that of the event's attribute that was matched, and its value what is in it. */
+function enrichment(hit: Hit, kind: Handshake['kind']): object {
+  const { confidence, feed, indicator, matched, serverName, why } = hit;
   return {
-    name: matched.field,
-    value: matched.value,
+    name: matchedField(hit, kind, OCSF_ATTRIBUTES),
+    // Of a domain, the name below it that the client asked for.
+    value: matched.field === 'serverName' ? (serverName ?? matched.value) : matched.value,
     type: 'tlsnap-hit',
     provider: feed,
-    data: { confidence, line: indicator.line, type: indicator.type, description: indicator.description, why },
+    data: {
+      confidence,
+      line: indicator.line,
+      type: indicator.type,
+      indicator: indicator.value,
+      description: indicator.description,
+      why,
+    },
   };
 }
 
 const NETWORK_ACTIVITY = 4001;
 const TRAFFIC = 6;
 const OCSF_VERSION = '1.4.0';
+const OCSF_ATTRIBUTES: MatchedFields = {
+  ja3: 'tls.ja3_hash.value',
+  ja3s: 'tls.ja3s_hash.value',
+  ja3Sha256: 'unmapped.ja3_sha256',
+  ja3String: 'unmapped.ja3_string',
+  ja3sString: 'unmapped.ja3s_string',
+  ja4: 'ja4_fingerprint_list.value',
+  ja4r: 'unmapped.ja4_r',
+  serverName: 'tls.sni',
+  'flow.src': 'src_endpoint.ip',
+  'flow.dst': 'dst_endpoint.ip',
+};

@@ -106,7 +106,8 @@ test('ecs has the fields of the schema, and JA4 in a namespace of its own', asyn
 
 // ECS 8.17: matched.field is the field that was matched, and matched.atomic the value that matched in it. A pair's
 // halves are joined by ` + ` in its own value, which no field holds.
-test('what an enrichment of ecs matched is in the field of its document that it names, and ocsf has the value', async (t) => {
+// OCSF 1.4: an enrichment's name is that of the attribute to which its data pertains, and its value is the attribute's.
+test('what an enrichment of ecs or ocsf matched is in the field of its document that it names', async (t) => {
   const snapshot = await imported(t);
   const table = (await report(t, [snapshot, '--format', 'csv'])).stdout;
   const rows = parse<Record<string, string>>(table, { columns: true });
@@ -120,6 +121,7 @@ test('what an enrichment of ecs matched is in the field of its document that it 
     await feed('ja3', ['ja3', 'ja3_sha256', 'ja4', 'ja4_r', 'server_name'].map((column) => `${value(client, column)}\n`).join('')), // prettier-ignore
     await feed('ja3s.rules', `alert tls any any -> any any (ja3s.hash; content:"${value(server, 'ja3s')}"; sid:1;)\n`),
     await feed('pair.rules', `alert tls any any -> any any (ja3.hash; content:"${value(client, 'ja3')}"; ja3s.hash; content:"${value(server, 'ja3s')}"; sid:2;)\n`), // prettier-ignore
+    await feed('domain.rules', `alert tls any any -> any any (tls.sni; dotprefix; content:".${value(client, 'server_name').replace(/^[^.]+\./, '')}"; endswith; sid:3;)\n`), // prettier-ignore
     await feed('strings.lst', `${Buffer.from(value(client, 'ja3_string')).toString('base64')}\n`),
   ];
   const read = async (format: 'ecs' | 'ocsf') => {
@@ -130,7 +132,10 @@ test('what an enrichment of ecs matched is in the field of its document that it 
   const seen = new Set<string>();
   for (const document of (await read('ecs')) as unknown as Enriched[]) {
     for (const { matched, tlsnap } of document.threat?.enrichments ?? []) {
-      t.is(at(document, matched.field), matched.atomic, `${document.event.action}: ${matched.field}`);
+      const held = at(document, matched.field);
+      // A domain is the indicator's value, and the field holds a name below it.
+      if (tlsnap.type === 'domain') t.true(String(held).endsWith(`.${matched.atomic}`));
+      else t.is(held, matched.atomic, `${document.event.action}: ${matched.field}`);
       seen.add(`${document.event.action} ${tlsnap.type} ${matched.field}`);
     }
   }
@@ -146,9 +151,24 @@ test('what an enrichment of ecs matched is in the field of its document that it 
   ]) {
     t.true(seen.has(expected), `${expected} of ${[...seen].join(', ')}`);
   }
-  const enrichments = (await read('ocsf')).flatMap((event) => (event['enrichments'] ?? []) as OcsfEnrichment[]);
-  const pair = enrichments.find(({ data }) => data.type === 'pair');
-  t.like(pair, { name: 'ja3s', value: value(server, 'ja3s') });
+  const named = new Set<string>();
+  for (const event of await read('ocsf')) {
+    for (const { name, value, data } of (event['enrichments'] ?? []) as OcsfEnrichment[]) {
+      t.true([at(event, name)].flat().includes(value), `${name} is ${value}`);
+      named.add(`${data.type} ${name}`);
+    }
+  }
+  t.deepEqual([...named].sort(), [
+    'domain tls.sni',
+    'ja3 tls.ja3_hash.value',
+    'ja3Sha256 unmapped.ja3_sha256',
+    'ja3String unmapped.ja3_string',
+    'ja3s tls.ja3s_hash.value',
+    'ja4 ja4_fingerprint_list.value',
+    'ja4r unmapped.ja4_r',
+    'pair tls.ja3s_hash.value',
+    'serverName tls.sni',
+  ]);
 });
 
 // ECS 8.17: source is who opened the connection, whichever of the two sent the packet.
@@ -178,6 +198,13 @@ test("an address that hit is in source where it is the client's, and in destinat
     ],
   );
   for (const document of documents) t.is(at(document, 'source.ip'), client.src);
+  const ocsf = join(folder, 'ocsf');
+  await writeReport({ snapshot, format: 'ocsf', table: undefined, feeds: [feed], as: undefined, output: ocsf });
+  for (const event of lines(await readFile(ocsf, 'utf8'))) {
+    const enrichments = event['enrichments'] as OcsfEnrichment[];
+    t.deepEqual(enrichments.map(({ name }) => name).sort(), ['dst_endpoint.ip', 'src_endpoint.ip']);
+    for (const { name, value } of enrichments) t.is(at(event, name), value);
+  }
 });
 
 test('ocsf events are of class network_activity, with fingerprints as objects', async (t) => {
@@ -327,10 +354,17 @@ interface OcsfEnrichment {
   readonly data: { readonly type: string };
 }
 
+/** What a field holds; of lists, that of every element. */
 function at(document: object, field: string): unknown {
   return field
     .split('.')
-    .reduce<unknown>((value, name) => (value as Record<string, unknown> | undefined)?.[name], document);
+    .reduce<unknown>(
+      (value, name) =>
+        Array.isArray(value)
+          ? value.map((one: Record<string, unknown>) => one[name])
+          : (value as Record<string, unknown> | undefined)?.[name],
+      document,
+    );
 }
 
 function lines(text: string): Record<string, unknown>[] {
