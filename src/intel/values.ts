@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import { formatAddress, parseAddress } from '../snapshot/address-text.js';
 import type { SimpleType } from './indicator.js';
 
 /** Normalises and checks one value of a feed as `type`; undefined where it does not have that type's form. */
@@ -50,8 +51,8 @@ export function ipAddress(text: string): string | undefined {
   const version = isIP(text);
   if (version === 4) return text;
   if (version !== 6 || text.includes('%')) return undefined;
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(text)?.[1];
-  return mapped ?? new URL(`http://[${text}]`).hostname.slice(1, -1);
+  const bytes = parseAddress(text);
+  return bytes ? formatAddress(bytes) : undefined;
 }
 
 /** A date as a feed writes it; `feedDate` reads it. */
