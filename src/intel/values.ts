@@ -79,7 +79,7 @@ export function feedDate(value: unknown): string | null {
   const match = DATE.exec(value);
   if (!match) return null;
   const [, day = '', time, zone] = match;
-  if (zone !== undefined && !/^(?:Z|z|[+-]00:?00)$/.test(zone)) {
+  if (zone !== undefined && !/^(?:Z|z|UTC|[+-]00:?00)$/.test(zone)) {
     const moment = new Date(value.replace(' ', 'T'));
     return Number.isNaN(moment.getTime()) ? null : moment.toISOString();
   }
