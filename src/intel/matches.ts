@@ -30,7 +30,7 @@ export class Matcher {
 
   /** The hits of one handshake. Events of one snapshot must come in the order of their timeline. */
   handshake(row: ComparableHandshake): readonly Hit[] {
-    if (row.kind === 'client' && !row.hello.afterRetry) this.#pending.restart(row.flow);
+    if (row.kind === 'client' && !row.hello.afterRetry) this.#pending.restart(row);
     const hits: Hit[] = [];
     const { fingerprints } = row;
     if (fingerprints) {
@@ -111,7 +111,7 @@ export class Matcher {
       ja4: row.fingerprints?.ja4 ?? null,
       remarks,
     };
-    const completed = found.pairs.filter(({ pair, part }) => this.#pending.meet(row.flow, pair, part));
+    const completed = found.pairs.filter(({ pair, part }) => this.#pending.meet(row, pair, part));
     for (const indicator of [...found.alone, ...completed.map(({ pair }) => pair)]) {
       hits.push({ ...hitOf(indicator, context), matched, ...whereOf(row) });
     }

@@ -1,5 +1,5 @@
 import { oldestKeys } from '../oldest.js';
-import type { Flow } from './hit.js';
+import type { ComparableHandshake } from './hit.js';
 import type { Indicator } from './indicator.js';
 
 /**
@@ -17,13 +17,13 @@ export class PendingPairs {
   }
 
   /** A first ClientHello starts a connection: what was met on an earlier one with the same addresses counts no more. */
-  restart(flow: Flow): void {
-    if (this.#connections.size > 0) this.#connections.delete(connectionKey(flow));
+  restart(event: Connected): void {
+    if (this.#connections.size > 0) this.#connections.delete(connectionKey(event));
   }
 
   /** Notes that condition `part` of `pair` holds on a connection; true when that was the last one missing. */
-  meet(flow: Flow, pair: Indicator, part: number): boolean {
-    const key = connectionKey(flow);
+  meet(event: Connected, pair: Indicator, part: number): boolean {
+    const key = connectionKey(event);
     let pairs = this.#connections.get(key);
     if (!pairs) {
       if (this.#connections.size >= this.#limit) this.#forgetOldest();
@@ -49,11 +49,14 @@ export class PendingPairs {
  * The same for both directions of one socket. The cookie tells sockets apart, and on loopback the two ends; an import
  * has none, and addresses must do.
  */
-function connectionKey({ src, srcPort, dst, dstPort, netns, cookie }: Flow): string {
+function connectionKey({ transport, flow: { src, srcPort, dst, dstPort, netns, cookie } }: Connected): string {
   const one = `${src} ${srcPort}`;
   const other = `${dst} ${dstPort}`;
   const ends = one < other ? `${one} ${other}` : `${other} ${one}`;
-  return `${ends} ${netns ?? ''} ${cookie ?? ''}`;
+  return `${transport} ${ends} ${netns ?? ''} ${cookie ?? ''}`;
 }
+
+/** What of an event tells its connection. TCP and UDP may have the same addresses and ports. */
+type Connected = Pick<ComparableHandshake, 'transport' | 'flow'>;
 
 const MAX_PENDING = 65_536;

@@ -54,6 +54,18 @@ test('halves of a pair on different connections are no pair', (t) => {
   t.deepEqual(matcher.handshake(server({ ja3s: TROJAN_SERVER })), []);
 });
 
+// A browser may have TCP and QUIC to one server at once, from ports of the same number; an import has no cookies.
+test('a TCP and a QUIC connection of the same addresses and ports are two', (t) => {
+  const imported = { cookie: null, netns: null };
+  const matcher = matcherOf(PAIR);
+  matcher.handshake(client({ ja3: TROJAN }, imported));
+  const quic = { transport: 'quic' as const };
+  t.deepEqual(matcher.handshake({ ...server({ ja3s: TROJAN_SERVER }, imported), ...quic }), []);
+  // Nor does a hello over QUIC start the connection over TCP anew.
+  matcher.handshake({ ...client({ ja3: TOR }, imported), ...quic });
+  t.is(matcher.handshake(server({ ja3s: TROJAN_SERVER }, imported)).length, 1);
+});
+
 test('half-met pairs are bounded, and what is forgotten is counted', (t) => {
   const pending = new PendingPairs(2);
   const matcher = new Matcher(indexOf(PAIR), { pending });
