@@ -220,6 +220,33 @@ test('Suricata rules: old and new keywords, hex in content, pairs, continued lin
   t.deepEqual(linesOf(feed), [16, 17, 18, 19]);
 });
 
+// https://docs.suricata.io/en/latest/rules/intro.html#source-and-destination: any, a variable, or addresses and ports themselves.
+test("addresses and ports in the header of a Suricata rule are told as not compared; variables are the sensor's own", (t) => {
+  const caveatOf = (header: string) => {
+    const rule = `alert tls ${header} (msg:"x"; ja3.hash; content:"e7eca2baf4458d095b7f45da28c16c34"; sid:1;)\n`;
+    return parseFeed('x.rules', Buffer.from(rule)).indicators.map(({ caveat }) => caveat);
+  };
+  for (const header of [
+    'any any -> any any',
+    '$HOME_NET any -> $EXTERNAL_NET any',
+    '!$DNS_1 any <> [$NET_2] $PORTS_1',
+  ]) {
+    t.deepEqual(caveatOf(header), [null], header);
+  }
+  for (const header of [
+    'any any -> any 8443',
+    '$HOME_NET any -> 203.0.113.7 any',
+    'any [1024:,!80] -> any any',
+    'any any -> [2001:db8::1, $X] any',
+  ]) {
+    t.deepEqual(
+      caveatOf(header),
+      ['the rule also asks for the addresses or ports in its header, which is not compared'],
+      header,
+    );
+  }
+});
+
 test('Suricata datasets: hexadecimal with a score, and base64', (t) => {
   t.deepEqual(named(read('ja3.lst')), [
     [1, 'ja3', 'e7d705a3286e19ea42f587b344ee6865', ''],

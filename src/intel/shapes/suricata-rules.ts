@@ -44,7 +44,7 @@ function readLine(line: number, text: string, content: FeedContent): void {
 
 function readRule(line: number, text: string, options: readonly RuleOption[], content: FeedContent): void {
   const parts: IndicatorPart[] = [];
-  const others = new Set<string>();
+  const others = new Set(namesEnds(text) ? ['the addresses or ports in its header'] : []);
   let buffer: SimpleType | null = null;
   for (const [at, { keyword, value }] of options.entries()) {
     // Most options of a rule are such.
@@ -78,6 +78,13 @@ function readRule(line: number, text: string, options: readonly RuleOption[], co
     caveat:
       others.size > 0 ? `the rule also asks for ${[...others].slice(0, 8).join(', ')}, which is not compared` : null,
   });
+}
+
+/** Whether a rule's header names addresses or ports themselves: not `any`, and no variable, which a sensor sets. */
+function namesEnds(text: string): boolean {
+  const header = text.slice(0, text.indexOf('(')).trim();
+  const [, , ...ends] = header.split(/\s+/);
+  return ends.some((end) => /[\d:]/.test(end.replace(/\$\w+/g, '')));
 }
 
 /** The condition that one content makes; a text says why it is none. */
