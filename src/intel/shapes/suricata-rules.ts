@@ -44,7 +44,8 @@ function readLine(line: number, text: string, content: FeedContent): void {
 
 function readRule(line: number, text: string, options: readonly RuleOption[], content: FeedContent): void {
   const parts: IndicatorPart[] = [];
-  const others = new Set(namesEnds(text) ? ['the addresses or ports in its header'] : []);
+  const others = new Set<string>();
+  if (namesEnds(text)) others.add('the addresses or ports in its header');
   let buffer: SimpleType | null = null;
   for (const [at, { keyword, value }] of options.entries()) {
     // Most options of a rule are such.
@@ -82,6 +83,8 @@ function readRule(line: number, text: string, options: readonly RuleOption[], co
 
 /** Whether a rule's header names addresses or ports themselves: not `any`, and no variable, which a sensor sets. */
 function namesEnds(text: string): boolean {
+  // As nearly all rules, of which a feed has many.
+  if (/^[^\d:(]*\(/.test(text)) return false;
   const header = text.slice(0, text.indexOf('(')).trim();
   const [, , ...ends] = header.split(/\s+/);
   return ends.some((end) => /[\d:]/.test(end.replace(/\$\w+/g, '')));
